@@ -1,0 +1,29 @@
+//! creditd: prepaid credits from `RabbitMQ` events, kept in `PostgreSQL`, each event exactly once
+//! in effect.
+//!
+//! Modules in reading order. Arrows may only point upwards in this list, and the first four are
+//! pure: no clock, no randomness, no network, no logging.
+//!
+//! | module | is | must not know |
+//! | --- | --- | --- |
+//! | [`ledger`] | what an event does to the books | wire formats, the catalog's file, servers |
+//! | [`catalog`] | units, packages, meters: matching and pricing | events on the wire, servers |
+//! | [`event`] | from wire to typed values | servers |
+//! | [`notice`] | from typed values to wire | servers |
+//! | [`store`] | the books in Postgres | the broker |
+//! | [`broker`] | `RabbitMQ`: topology, subscription, publisher | the database |
+//! | [`memory`] | the same books kept in memory | servers |
+//! | [`daemon`] | where they meet: intake, relay, supervisor | the command line |
+//! | [`cli`] | one file a subcommand | |
+
+pub mod broker;
+pub mod catalog;
+pub mod cli;
+pub mod daemon;
+pub mod event;
+pub mod ledger;
+pub mod memory;
+pub mod notice;
+pub mod observe;
+pub mod settings;
+pub mod store;
