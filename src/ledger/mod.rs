@@ -1,0 +1,39 @@
+//! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
+//!
+//! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
+//! `command`, `outcome` (what comes in, how it ends); `account`, `entry`, `purchase`, `book` (the
+//! books); `post` (the rules); `notices` (what is told).
+
+mod account;
+mod amount;
+mod book;
+mod command;
+mod entry;
+mod money;
+mod names;
+mod notices;
+mod outcome;
+mod post;
+mod purchase;
+mod terms;
+
+pub use account::{Account, Balance, Change, Declines, Lot, Repayment, ResetMark, Stamped};
+pub use amount::{AmountError, Credits, Number, Overflow, divided};
+pub use book::{Book, Displaced, Ids, Journal, Record, Span, Used};
+pub use command::{
+    Asks, Command, LineFacts, LineRefund, PaidLine, Payment, Refund, RefundClaim, RefundName,
+    RefundStatus, RefundedLine, Request, Usage,
+};
+pub use entry::{Cause, Entry, EntryKind};
+pub use money::{Currency, MajorUnits, Money, StatedMoney};
+pub use names::{
+    AccountId, AccountKind, EventKey, EventName, Fingerprint, LotNo, Name, PurchaseId, Reference,
+    ReferenceKind, Timestamp,
+};
+pub use notices::{About, Flip, Notice, ParkedNotice, Tells};
+pub use outcome::{AppliedReason, Reason, Rejection, Verdict};
+pub use post::{Rules, decide};
+pub use purchase::{Line, PaymentRecord, Purchase, RefundRecord, ReversalRecord, Sale, Slice, SliceFrom, Target};
+pub use terms::{
+    Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, Terms, Watch, WhenShort, WhenSpent,
+};

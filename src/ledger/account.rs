@@ -1,0 +1,378 @@
+//! Accounts, their balances and lots.
+//!
+//! A [`Balance`] is one account in one unit: the open lots in draw order, the overdraft, and what
+//! is latched. Invariants (semantics 10.1): `0 <= remaining <= granted` per lot, and
+//! `balance = sum of remaining - overdraft`. Every change goes through [`Balance::move_lot`] or
+//! [`Balance::move_overdraft`], which write the entry in the same breath.
+
+use std::collections::BTreeMap;
+
+use super::amount::{Credits, Overflow};
+use super::entry::{Cause, Entry, EntryKind};
+use super::money::Money;
+use super::names::{AccountId, AccountKind, EventName, LotNo, Name, PurchaseId, Timestamp};
+
+/// Whether a row has to be written, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    #[default]
+    None,
+    Changed,
+    New,
+    /// To be deleted: it belonged to an event that was parked after all.
+    Gone,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub id: AccountId,
+    pub name: Name,
+    pub kind: Stamped<AccountKind>,
+    pub display_name: Stamped<Option<Name>>,
+    /// The last notice's number; notices of one account are numbered without a gap.
+    pub notice_sequence: i64,
+    pub balances: BTreeMap<Name, Balance>,
+    /// By meter (empty: none): usage that was declined, so that at most one notice a minute goes
+    /// out (semantics 8.6).
+    pub declines: BTreeMap<Name, Declines>,
+    pub change: Change,
+}
+
+/// Declined usage of one account and meter.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Declines {
+    pub told_at: Timestamp,
+    /// Declined since, and not told yet.
+    pub held: i64,
+}
+
+const DECLINED_NOTICE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+
+/// A member that the newest event decides: by event time, ties by source and id (semantics 6.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamped<T> {
+    pub value: T,
+    /// `None`: nobody has said anything yet.
+    pub said: Option<(Timestamp, EventName)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    pub account: AccountId,
+    pub unit: Name,
+    /// What the open lots hold, minus the overdraft.
+    pub balance: Credits,
+    pub overdraft: Credits,
+    /// The last entry's number, from 1, without a gap.
+    pub entry_seq: i64,
+    pub last_lot: LotNo,
+    pub last_repayment: i32,
+    /// Thresholds that were told and are not yet recovered from, highest first.
+    pub latched: Vec<Credits>,
+    pub depleted: bool,
+    /// Open lots in draw order, and whichever closed ones this batch needs.
+    pub lots: Vec<Lot>,
+    /// What lots paid into the overdraft, oldest first, as far as needed to unwind it.
+    pub repayments: Vec<Repayment>,
+    /// The newest reset of each family, as far as needed.
+    pub resets: BTreeMap<Name, ResetMark>,
+    pub change: Change,
+}
+
+/// One block of granted credits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    pub no: LotNo,
+    pub package: Name,
+    pub family: Name,
+    pub granted: Credits,
+    pub remaining: Credits,
+    /// What this lot lost to a reset.
+    pub forfeited: Credits,
+    pub promotional: bool,
+    pub priority: i16,
+    /// The meters that it may pay for; empty: all.
+    pub applies_to: Vec<Name>,
+    pub expires_at: Option<Timestamp>,
+    pub opened_at: Timestamp,
+    /// Orders resets: when it was paid, then by which reference.
+    pub paid: ResetMark,
+    /// What it cost, for revenue; `None` where nobody paid for it.
+    pub cost: Option<Money>,
+    /// `None` for a lot that was carried over.
+    pub purchase: Option<PurchaseId>,
+    pub change: Change,
+}
+
+/// When something was paid; a reset replaces what was paid before it (semantics 4.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResetMark {
+    pub paid_at: Timestamp,
+    pub reference: Name,
+}
+
+/// Credits of a lot that repaid overdraft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repayment {
+    pub no: i32,
+    pub lot: LotNo,
+    pub credits: Credits,
+    /// How much of it the lot got back.
+    pub returned: Credits,
+    pub change: Change,
+}
+
+impl Account {
+    pub fn new(id: AccountId, name: Name) -> Self {
+        Self {
+            id,
+            name,
+            kind: Stamped::default(),
+            display_name: Stamped::default(),
+            notice_sequence: 0,
+            balances: BTreeMap::new(),
+            declines: BTreeMap::new(),
+            change: Change::New,
+        }
+    }
+
+    /// The balance in `unit`, opened at zero if there is none.
+    pub fn balance_mut(&mut self, unit: &Name) -> &mut Balance {
+        let id = self.id;
+        self.balances.entry(unit.clone()).or_insert_with(|| Balance::new(id, unit.clone()))
+    }
+
+    /// Counts declined usage; how many to tell of now, if it is time to tell.
+    pub fn decline(&mut self, meter: Option<&Name>, now: Timestamp) -> Option<i64> {
+        let meter = meter.cloned().unwrap_or_else(|| Name::from(""));
+        self.change.touch();
+        match self.declines.get_mut(&meter) {
+            Some(declines) if now.duration_since(declines.told_at) < DECLINED_NOTICE_EVERY => {
+                declines.held = declines.held.saturating_add(1);
+                None
+            }
+            known => {
+                let count = known.map_or(0, |declines| declines.held).saturating_add(1);
+                self.declines.insert(meter, Declines { told_at: now, held: 0 });
+                Some(count)
+            }
+        }
+    }
+
+    /// Takes the next notice number.
+    pub fn next_notice(&mut self) -> i64 {
+        self.notice_sequence = self.notice_sequence.saturating_add(1);
+        self.change.touch();
+        self.notice_sequence
+    }
+}
+
+impl<T: PartialEq> Stamped<T> {
+    /// Takes `value` over if it is newer than what was said; tells whether anything changed.
+    pub fn say(&mut self, value: T, at: Timestamp, by: &EventName) -> bool {
+        let newer = match &self.said {
+            None => true,
+            Some((said_at, said_by)) => (said_at, said_by) < (&at, by),
+        };
+        if newer {
+            self.value = value;
+            self.said = Some((at, by.clone()));
+        }
+        newer
+    }
+}
+
+impl Balance {
+    pub fn new(account: AccountId, unit: Name) -> Self {
+        Self {
+            account,
+            unit,
+            balance: Credits::ZERO,
+            overdraft: Credits::ZERO,
+            entry_seq: 0,
+            last_lot: LotNo(0),
+            last_repayment: 0,
+            latched: Vec::new(),
+            depleted: false,
+            lots: Vec::new(),
+            repayments: Vec::new(),
+            resets: BTreeMap::new(),
+            change: Change::New,
+        }
+    }
+
+    /// Numbers a lot and puts it in its place in draw order. It holds nothing yet.
+    ///
+    /// # Errors
+    /// [`Overflow`] after two billion lots.
+    pub fn add_lot(&mut self, mut lot: Lot) -> Result<LotNo, Overflow> {
+        let no = LotNo(self.last_lot.0.checked_add(1).ok_or(Overflow)?);
+        lot.no = no;
+        self.last_lot = no;
+        self.change.touch();
+        self.put_lot(lot);
+        Ok(no)
+    }
+
+    /// Puts a lot that already has its number in its place in draw order.
+    pub fn put_lot(&mut self, lot: Lot) {
+        let place = self.lots.partition_point(|other| other.draw_key() < lot.draw_key());
+        self.lots.insert(place, lot);
+    }
+
+    pub fn lot(&self, no: LotNo) -> Option<&Lot> {
+        self.lots.iter().find(|lot| lot.no == no)
+    }
+
+    /// Moves credits into (or, negative, out of) a lot and writes the entry.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot would hold less than nothing or more than was granted, or is not
+    /// there: a fault of ours, which parks the event instead of bending the books.
+    pub fn move_lot(
+        &mut self,
+        no: LotNo,
+        credits: Credits,
+        kind: EntryKind,
+        cause: &Cause,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Overflow> {
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        let remaining = lot.remaining.plus(credits)?;
+        if remaining.is_negative() || remaining > lot.granted {
+            return Err(Overflow);
+        }
+        lot.remaining = remaining;
+        lot.change.touch();
+        self.write(Some(no), credits, kind, cause, entries)
+    }
+
+    /// Adds to (or, negative, lowers) the overdraft and writes the entry, whose sign is the
+    /// balance's: a growing overdraft is a negative entry.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the overdraft would not fit or fall below nothing.
+    pub fn move_overdraft(
+        &mut self,
+        credits: Credits,
+        kind: EntryKind,
+        cause: &Cause,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Overflow> {
+        let overdraft = self.overdraft.plus(credits)?;
+        if overdraft.is_negative() {
+            return Err(Overflow);
+        }
+        self.overdraft = overdraft;
+        self.write(None, credits.negated()?, kind, cause, entries)
+    }
+
+    /// Notes that a lot lost credits to a reset; the entries are the caller's.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot is not there.
+    pub fn lapse(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        lot.forfeited = lot.forfeited.plus(credits)?;
+        lot.change.touch();
+        Ok(())
+    }
+
+    /// Notes that a lot repaid overdraft, so that it can be unwound.
+    ///
+    /// # Errors
+    /// [`Overflow`] after two billion repayments.
+    pub fn remember_repayment(&mut self, lot: LotNo, credits: Credits) -> Result<(), Overflow> {
+        let no = self.last_repayment.checked_add(1).ok_or(Overflow)?;
+        self.last_repayment = no;
+        self.repayments.push(Repayment {
+            no,
+            lot,
+            credits,
+            returned: Credits::ZERO,
+            change: Change::New,
+        });
+        self.change.touch();
+        Ok(())
+    }
+
+    /// Unwinds at most `credits` of the newest repayment that is not unwound yet: which lot gets
+    /// how much back. `None`: there is none.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the books are broken.
+    pub fn unwind_repayment(
+        &mut self,
+        credits: Credits,
+    ) -> Result<Option<(LotNo, Credits)>, Overflow> {
+        for repayment in self.repayments.iter_mut().rev() {
+            let take = repayment.credits.minus(repayment.returned)?.min(credits);
+            if take.is_positive() {
+                repayment.returned = repayment.returned.plus(take)?;
+                repayment.change.touch();
+                return Ok(Some((repayment.lot, take)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn write(
+        &mut self,
+        lot: Option<LotNo>,
+        credits: Credits,
+        kind: EntryKind,
+        cause: &Cause,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Overflow> {
+        self.balance = self.balance.plus(credits)?;
+        self.entry_seq = self.entry_seq.checked_add(1).ok_or(Overflow)?;
+        self.change.touch();
+        entries.push(Entry {
+            account: self.account,
+            unit: self.unit.clone(),
+            seq: self.entry_seq,
+            kind,
+            lot,
+            credits,
+            balance_after: self.balance,
+            event: cause.event,
+            occurred_at: cause.occurred_at,
+        });
+        Ok(())
+    }
+}
+
+impl Lot {
+    pub fn is_open(&self) -> bool {
+        self.remaining.is_positive()
+    }
+
+    /// Whether usage of `meter` may draw on it; without a meter, only an unscoped lot.
+    pub fn admits(&self, meter: Option<&Name>) -> bool {
+        self.applies_to.is_empty() || meter.is_some_and(|meter| self.applies_to.contains(meter))
+    }
+
+    pub fn is_scoped(&self) -> bool {
+        !self.applies_to.is_empty()
+    }
+
+    /// The total order in which lots are drawn (semantics 5.2): narrower scope, lower priority,
+    /// earlier expiry, promotional before paid, earlier opening, earlier lot.
+    fn draw_key(&self) -> (usize, i16, Timestamp, bool, Timestamp, LotNo) {
+        let scope = match self.applies_to.len() {
+            0 => usize::MAX,
+            meters => meters,
+        };
+        let expires_at = self.expires_at.unwrap_or(Timestamp::MAX);
+        (scope, self.priority, expires_at, !self.promotional, self.opened_at, self.no)
+    }
+}
+
+impl Change {
+    /// Marks a row as changed; a new one stays new.
+    pub fn touch(&mut self) {
+        if *self == Self::None {
+            *self = Self::Changed;
+        }
+    }
+}

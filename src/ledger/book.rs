@@ -1,0 +1,288 @@
+//! The book: everything a batch of events touches, loaded, and what became of it.
+//!
+//! [`Book`] knows nothing of where it came from. A store fills it with what a batch may need and
+//! writes its changes afterwards; `memory/` keeps one whole. Rows say themselves whether they
+//! changed ([`super::account::Change`]); what only grows is in the [`Journal`].
+
+use std::collections::HashMap;
+
+use super::account::{Account, Balance};
+use super::amount::{Credits, Number};
+use super::command::Request;
+use super::entry::Entry;
+use super::names::{
+    AccountId, EventKey, EventName, Fingerprint, Name, PurchaseId, Reference, Timestamp,
+};
+use super::notices::{Flip, Notice, ParkedNotice};
+use super::outcome::{Reason, Rejection, Verdict};
+use super::purchase::{Purchase, ReversalRecord};
+
+#[derive(Debug, Default)]
+pub struct Book {
+    pub accounts: HashMap<Name, Account>,
+    pub purchases: HashMap<PurchaseId, Purchase>,
+    pub references: HashMap<Reference, PurchaseId>,
+    /// Event names that were decided, with what they meant.
+    pub seen: HashMap<EventKey, Fingerprint>,
+    pub ids: Ids,
+    pub journal: Journal,
+}
+
+/// Where the rows of new accounts and purchases get their ids.
+#[derive(Debug)]
+pub enum Ids {
+    /// The book is whole and numbers them itself.
+    Counted { accounts: i64, purchases: i64 },
+    /// The store has claimed every account that the batch names, and reserved these purchases.
+    Reserved { purchases: Vec<PurchaseId> },
+}
+
+/// What a batch adds, in the order in which it was decided.
+#[derive(Debug, Default)]
+pub struct Journal {
+    pub records: Vec<Record>,
+    pub entries: Vec<Entry>,
+    pub notices: Vec<Notice>,
+    pub parked_notices: Vec<ParkedNotice>,
+    pub flips: Vec<Flip>,
+    pub reversals: Vec<ReversalRecord>,
+    /// Events of earlier batches that were applied and now had to be parked (semantics 4.11).
+    pub displaced: Vec<Displaced>,
+    /// Purchases that turned out to be part of another.
+    pub absorbed: Vec<PurchaseId>,
+}
+
+/// How one event ended; its row in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub key: EventKey,
+    pub fingerprint: Fingerprint,
+    pub name: EventName,
+    pub kind: Name,
+    pub verdict: Verdict,
+    /// The event's own time, at most now.
+    pub occurred_at: Timestamp,
+    /// `false`: a redelivery, whose row stands already.
+    pub is_new: bool,
+    pub account: Option<AccountId>,
+    pub purchase: Option<PurchaseId>,
+    pub used: Option<Used>,
+    /// The entries that it caused, per unit: first and last number.
+    pub postings: Vec<Span>,
+}
+
+/// What plain usage leaves in its record instead of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    pub unit: Name,
+    pub meter: Option<Name>,
+    pub quantity: Number,
+    pub cost: Credits,
+    pub uncovered: Credits,
+}
+
+/// A run of entries of one account in one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub unit: Name,
+    pub first: i64,
+    pub last: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Displaced {
+    pub event: EventKey,
+    pub rejection: Rejection,
+}
+
+impl Book {
+    /// The account of that name, or a new one that is not in the book yet.
+    ///
+    /// # Errors
+    /// A rejection when the store did not load it: a fault of ours.
+    pub(super) fn account(&mut self, name: &Name) -> Result<Account, Rejection> {
+        if let Some(account) = self.accounts.get(name) {
+            return Ok(account.clone());
+        }
+        Ok(Account::new(self.ids.account()?, name.clone()))
+    }
+
+    /// The account in place, opened if need be; for usage, which never fails half-way.
+    ///
+    /// # Errors
+    /// Like [`Book::account`].
+    pub(super) fn account_mut(&mut self, name: &Name) -> Result<&mut Account, Rejection> {
+        if !self.accounts.contains_key(name) {
+            let account = Account::new(self.ids.account()?, name.clone());
+            self.accounts.insert(name.clone(), account);
+        }
+        self.accounts.get_mut(name).ok_or_else(|| not_loaded("account"))
+    }
+
+    /// The purchase that `references` name together: the one they know, several that turn out to
+    /// be one, or a new one. The book itself does not change.
+    ///
+    /// # Errors
+    /// A rejection when they join what must stay apart (semantics 4.11).
+    pub(super) fn joined(&mut self, references: &[Reference]) -> Result<Joined, Rejection> {
+        let mut ids: Vec<PurchaseId> =
+            references.iter().filter_map(|reference| self.references.get(reference)).copied().collect();
+        ids.sort();
+        ids.dedup();
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.push(self.purchases.get(&id).ok_or_else(|| not_loaded("purchase"))?);
+        }
+        // The one that has granted keeps its row; else the oldest does.
+        found.sort_by_key(|purchase| (purchase.sale.is_none(), purchase.id));
+        let mut found = found.into_iter().cloned();
+        let mut joined = match found.next() {
+            Some(purchase) => Joined { purchase, absorbed: Vec::new(), news: false },
+            None => Joined {
+                purchase: Purchase::new(self.ids.purchase()?),
+                absorbed: Vec::new(),
+                news: false,
+            },
+        };
+        for other in found {
+            joined.absorb(other)?;
+        }
+        for reference in references {
+            joined.news |= joined.purchase.know(reference);
+        }
+        joined.refuse_two_of_a_kind()?;
+        Ok(joined)
+    }
+
+    pub(super) fn keep(&mut self, account: Account) {
+        self.accounts.insert(account.name.clone(), account);
+    }
+
+    pub(super) fn keep_purchase(&mut self, joined: Joined) {
+        for reference in &joined.purchase.references {
+            self.references.insert(reference.clone(), joined.purchase.id);
+        }
+        for id in joined.absorbed {
+            self.purchases.remove(&id);
+            self.journal.absorbed.push(id);
+        }
+        self.purchases.insert(joined.purchase.id, joined.purchase);
+    }
+
+    /// Parks an event that was applied: its row may be in this batch, or in an older one.
+    pub(super) fn displace(&mut self, event: EventKey, rejection: Rejection) {
+        match self.journal.records.iter_mut().find(|record| record.key == event) {
+            Some(record) => record.verdict = Verdict::Parked(rejection),
+            None => self.journal.displaced.push(Displaced { event, rejection }),
+        }
+    }
+
+    pub fn balance(&self, account: &str, unit: &str) -> Option<&Balance> {
+        self.accounts.get(account)?.balances.get(unit)
+    }
+}
+
+/// A purchase about to take an event in.
+pub(super) struct Joined {
+    pub(super) purchase: Purchase,
+    pub(super) absorbed: Vec<PurchaseId>,
+    /// Whether anything was learnt by joining alone.
+    pub(super) news: bool,
+}
+
+impl Joined {
+    fn absorb(&mut self, other: Purchase) -> Result<(), Rejection> {
+        if other.sale.is_some() {
+            return Err(Reason::MergeConflict
+                .because("its references belong to two purchases that have both been paid"));
+        }
+        for reference in &other.references {
+            self.purchase.know(reference);
+        }
+        for (name, mut refund) in other.refunds {
+            match self.purchase.refunds.get_mut(&name) {
+                Some(mine) if mine.claim != refund.claim => {
+                    return Err(Reason::Conflict.because(
+                        "its references join two refunds of one id that state different amounts",
+                    ));
+                }
+                Some(mine) => {
+                    mine.raise(refund.status);
+                }
+                None => {
+                    refund.change = super::account::Change::New;
+                    self.purchase.refunds.insert(name, refund);
+                }
+            }
+        }
+        self.purchase.change.touch();
+        self.absorbed.push(other.id);
+        self.news = true;
+        Ok(())
+    }
+
+    /// A purchase has one invoice and one payment (semantics 3.2).
+    fn refuse_two_of_a_kind(&self) -> Result<(), Rejection> {
+        use super::names::ReferenceKind::{Invoice, Payment};
+        for kind in [Invoice, Payment] {
+            let mut named =
+                self.purchase.references.iter().filter(|reference| reference.kind == kind);
+            if let (Some(first), Some(second)) = (named.next(), named.next()) {
+                return Err(Reason::Conflict.because(format!(
+                    "its purchase would have two: {first} and {second}"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ids {
+    fn account(&mut self) -> Result<AccountId, Rejection> {
+        match self {
+            Self::Counted { accounts, .. } => {
+                *accounts = accounts.saturating_add(1);
+                Ok(AccountId(*accounts))
+            }
+            Self::Reserved { .. } => Err(not_loaded("account")),
+        }
+    }
+
+    fn purchase(&mut self) -> Result<PurchaseId, Rejection> {
+        match self {
+            Self::Counted { purchases, .. } => {
+                *purchases = purchases.saturating_add(1);
+                Ok(PurchaseId(*purchases))
+            }
+            Self::Reserved { purchases } => purchases.pop().ok_or_else(|| not_loaded("purchase")),
+        }
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::Counted { accounts: 0, purchases: 0 }
+    }
+}
+
+impl Record {
+    pub(super) fn of(request: &Request, occurred_at: Timestamp, verdict: Verdict) -> Self {
+        Self {
+            key: request.key,
+            fingerprint: request.fingerprint,
+            name: request.name.clone(),
+            kind: request.kind.clone(),
+            verdict,
+            occurred_at,
+            is_new: true,
+            account: None,
+            purchase: None,
+            used: None,
+            postings: Vec::new(),
+        }
+    }
+}
+
+fn not_loaded(what: &str) -> Rejection {
+    Reason::Refused.because(format!("its {what} was not loaded with the batch"))
+}

@@ -1,0 +1,161 @@
+//! What is asked of the ledger: an event, read and priced, in the ledger's own terms.
+
+use super::amount::{Credits, Number};
+use super::money::{Currency, StatedMoney};
+use super::names::{AccountKind, EventKey, EventName, Fingerprint, Name, Reference, Timestamp};
+use super::outcome::Rejection;
+use super::terms::{Priced, WhenShort};
+
+/// One event, ready to be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub key: EventKey,
+    /// The key under which this event is kept if its name is taken by another meaning.
+    pub conflict_key: EventKey,
+    pub fingerprint: Fingerprint,
+    pub name: EventName,
+    /// The type, as far as it could be read.
+    pub kind: Name,
+    /// The event's own time; `None` counts as now (events.md 4).
+    pub occurred_at: Option<Timestamp>,
+    pub traceparent: Option<Name>,
+    pub asks: Asks,
+}
+
+/// What decoding and pricing made of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asks {
+    Command(Command),
+    /// Listed under `ignore`, or a free meter.
+    Nothing,
+    /// Refused before the books were opened.
+    Rejected(Rejection),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Pay(Box<Payment>),
+    Refund(Box<Refund>),
+    Use(Usage),
+}
+
+/// `payment.succeeded`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    pub account: Name,
+    pub account_kind: Option<AccountKind>,
+    pub account_name: Option<Name>,
+    /// The member who acted, if another than the account.
+    pub purchased_by: Option<Name>,
+    /// At least one; an order only if there is no other (semantics 4.11).
+    pub references: Vec<Reference>,
+    /// Echoed in notices.
+    pub order_id: Option<Name>,
+    pub currency: Currency,
+    pub lines: Vec<PaidLine>,
+    /// All that was charged, in minor units, where the event says so.
+    pub paid_minor: Option<i64>,
+    pub paid_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaidLine {
+    pub facts: LineFacts,
+    pub priced: Priced,
+}
+
+/// What a payment says of one line; compared to tell a repeat from a conflict (semantics 3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineFacts {
+    pub line_id: Option<Name>,
+    pub product: Option<Name>,
+    pub variant: Option<Name>,
+    pub quantity: Number,
+    /// For the whole line, net, in minor units.
+    pub paid_minor: i64,
+    /// What the line itself states: unit and amount.
+    pub credits: Option<(Name, Number)>,
+    pub period_end: Option<Timestamp>,
+}
+
+/// `invoice.refunded`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    pub references: Vec<Reference>,
+    pub order_id: Option<Name>,
+    /// `refund_id`, else the event's own name.
+    pub name: RefundName,
+    pub currency: Option<Currency>,
+    pub claim: RefundClaim,
+    pub status: RefundStatus,
+}
+
+/// What names one refund of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RefundName {
+    Id(Name),
+    Event(EventName),
+}
+
+/// How much a refund says went back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundClaim {
+    /// This one refund.
+    Amount(StatedMoney),
+    /// All refunds so far.
+    Total(StatedMoney),
+    Lines(Vec<RefundedLine>),
+    Full,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RefundedLine {
+    pub line_id: Name,
+    pub back: LineRefund,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineRefund {
+    Money(StatedMoney),
+    /// Credits of the line's unit: how many steps they are is known with the line.
+    Credits(Number),
+}
+
+/// In the order in which they overrule each other: a later one wins, whenever it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RefundStatus {
+    Pending,
+    Succeeded,
+    Failed,
+}
+
+/// `usage.recorded`, priced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub account: Name,
+    pub unit: Name,
+    /// `None`: credits of a unit that allows direct usage; draws unscoped lots only.
+    pub meter: Option<Name>,
+    pub quantity: Number,
+    pub cost: Credits,
+    pub when_short: WhenShort,
+}
+
+impl RefundStatus {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// `None` for a word that is no status.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Pending, Self::Succeeded, Self::Failed]
+            .into_iter()
+            .find(|status| status.code() == code)
+    }
+}

@@ -1,0 +1,84 @@
+//! Entries: immutable movements, each with the balance after it.
+
+use super::amount::Credits;
+use super::names::{AccountId, EventKey, LotNo, Name, Timestamp};
+
+/// One movement of one lot, or of the overdraft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub account: AccountId,
+    pub unit: Name,
+    /// From 1, without a gap, per account and unit.
+    pub seq: i64,
+    pub kind: EntryKind,
+    /// `None`: the overdraft.
+    pub lot: Option<LotNo>,
+    /// Signed as the balance sees it.
+    pub credits: Credits,
+    pub balance_after: Credits,
+    pub event: EventKey,
+    pub occurred_at: Timestamp,
+}
+
+/// What an entry is the effect of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub event: EventKey,
+    pub occurred_at: Timestamp,
+}
+
+/// Why credits moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryKind {
+    /// Into a new lot.
+    Granted,
+    /// Out of a lot, for usage.
+    Used,
+    /// Usage that no lot covered.
+    Overdrawn,
+    /// Taken back, out of a lot or into the overdraft.
+    Revoked,
+    /// A revocation unwound.
+    Restored,
+    /// Lost to a reset.
+    Forfeited,
+    /// Out of an old lot and into a new one, at a reset.
+    Carried,
+    /// Out of a lot and off the overdraft.
+    Repaid,
+    /// Overdraft written off by a reset.
+    Forgiven,
+}
+
+impl EntryKind {
+    pub const ALL: [Self; 9] = [
+        Self::Granted,
+        Self::Used,
+        Self::Overdrawn,
+        Self::Revoked,
+        Self::Restored,
+        Self::Forfeited,
+        Self::Carried,
+        Self::Repaid,
+        Self::Forgiven,
+    ];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Used => "used",
+            Self::Overdrawn => "overdrawn",
+            Self::Revoked => "revoked",
+            Self::Restored => "restored",
+            Self::Forfeited => "forfeited",
+            Self::Carried => "carried",
+            Self::Repaid => "repaid",
+            Self::Forgiven => "forgiven",
+        }
+    }
+
+    /// `None` for a code that no version has written.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}

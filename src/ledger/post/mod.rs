@@ -1,0 +1,108 @@
+//! `decide`: what one event does to the book. The only door into the books, for daemons, tests
+//! and simulations alike.
+//!
+//! Refusals come first, then the point of no return, then changes: an event that is refused
+//! leaves nothing behind but its record, so its neighbours in the batch never notice.
+
+mod grant;
+mod pay;
+mod refund;
+mod reverse;
+mod usage;
+mod working;
+
+use std::collections::HashMap;
+
+use super::book::{Book, Record};
+use super::command::{Asks, Command, Request};
+use super::names::{Name, Timestamp};
+use super::notices::ParkedNotice;
+use super::outcome::{Reason, Rejection, Verdict};
+use super::terms::Watch;
+
+/// What the ledger needs to know of the catalog beside the prices in a command.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub units: HashMap<Name, Watch>,
+}
+
+impl Rules {
+    pub fn watch(&self, unit: &Name) -> Watch {
+        self.units.get(unit).cloned().unwrap_or_default()
+    }
+}
+
+/// The two times of an event (semantics 7.3).
+#[derive(Clone, Copy)]
+struct Clock {
+    /// The books' own.
+    now: Timestamp,
+    /// The event's, at most now.
+    occurred_at: Timestamp,
+}
+
+/// Decides one event and changes the book accordingly. `now` is the books' clock: event times
+/// ahead of it count as now (semantics 7.3). Never fails: what can't be applied is parked.
+pub fn decide(book: &mut Book, rules: &Rules, request: &Request, now: Timestamp) -> Record {
+    let occurred_at = request.occurred_at.map_or(now, |at| at.min(now));
+    let record = match known(book, request, occurred_at) {
+        Some(record) => record,
+        None => apply(book, rules, request, Clock { now, occurred_at }),
+    };
+    if record.is_new {
+        book.seen.insert(record.key, record.fingerprint);
+        if let Verdict::Parked(rejection) = &record.verdict {
+            tell_parked(book, request, &record, rejection.clone());
+        }
+        book.journal.records.push(record.clone());
+    }
+    record
+}
+
+/// The same name with the same meaning is a duplicate; with another, a conflict that has a row of
+/// its own (semantics 3.1).
+fn known(book: &Book, request: &Request, occurred_at: Timestamp) -> Option<Record> {
+    let first = book.seen.get(&request.key)?;
+    if *first == request.fingerprint || book.seen.contains_key(&request.conflict_key) {
+        let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
+        record.is_new = false;
+        return Some(record);
+    }
+    let rejection = Reason::Conflict.because(format!(
+        "{} came before with another meaning; the first result stands",
+        request.name
+    ));
+    let mut record = Record::of(request, occurred_at, Verdict::Parked(rejection));
+    record.key = request.conflict_key;
+    Some(record)
+}
+
+fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Record {
+    let occurred_at = clock.occurred_at;
+    let posted = match &request.asks {
+        Asks::Nothing => Ok(Record::of(request, occurred_at, Verdict::Ignored)),
+        Asks::Rejected(rejection) => Err(rejection.clone()),
+        Asks::Command(Command::Pay(payment)) => {
+            pay::pay(book, rules, request, payment, occurred_at)
+        }
+        Asks::Command(Command::Refund(refund)) => {
+            refund::refund(book, rules, request, refund, occurred_at)
+        }
+        Asks::Command(Command::Use(usage)) => {
+            usage::draw(book, rules, request, usage, clock)
+        }
+    };
+    posted.unwrap_or_else(|rejection| {
+        Record::of(request, occurred_at, Verdict::Parked(rejection))
+    })
+}
+
+fn tell_parked(book: &mut Book, request: &Request, record: &Record, rejection: Rejection) {
+    book.journal.parked_notices.push(ParkedNotice {
+        event: record.key,
+        event_name: request.name.clone(),
+        reason: rejection.reason,
+        traceparent: request.traceparent.clone(),
+        occurred_at: record.occurred_at,
+    });
+}

@@ -1,0 +1,271 @@
+//! `payment.succeeded`: grants every new line of a purchase, once (semantics 3.2, 4.1, 4.11).
+
+use super::Rules;
+use super::grant::Grant;
+use super::reverse::reverse;
+use super::working::Working;
+use crate::ledger::account::{Account, Change, ResetMark};
+use crate::ledger::amount::Overflow;
+use crate::ledger::book::{Book, Joined, Record};
+use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
+use crate::ledger::money::Money;
+use crate::ledger::names::{EventKey, Name, Timestamp};
+use crate::ledger::notices::About;
+use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
+use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
+use crate::ledger::terms::Pricing;
+
+pub(super) fn pay(
+    book: &mut Book,
+    rules: &Rules,
+    request: &Request,
+    payment: &Payment,
+    occurred_at: Timestamp,
+) -> Result<Record, Rejection> {
+    let mut joined = book.joined(&payment.references)?;
+    let is_first = joined.purchase.sale.is_none();
+    let new_lines = new_lines(&joined.purchase, payment)?;
+    if new_lines.is_empty() && !joined.news {
+        let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
+        record.purchase = Some(joined.purchase.id);
+        return Ok(record);
+    }
+    let mut account = book.account(&payment.account)?;
+    update_account(&mut account, request, payment, occurred_at);
+    let mut working = Working::new(request, account, occurred_at);
+    let about = note_sale(&mut joined.purchase, payment, occurred_at);
+    grant_lines(&mut working, &mut joined.purchase, payment, &new_lines, &about, occurred_at)?;
+    working.repay()?;
+    let displaced = match is_first {
+        true => reverse_waiting(&mut working, &mut joined, &about)?,
+        false => {
+            reverse(&mut working, &mut joined.purchase, &about)?;
+            None
+        }
+    };
+    working.judge(rules);
+    let why_empty = match new_lines.is_empty() {
+        true => AppliedReason::Known,
+        false => AppliedReason::Zero,
+    };
+    let record = working.commit(book, joined, why_empty);
+    if let Some((events, rejection)) = displaced {
+        for event in events {
+            book.displace(event, rejection.clone());
+        }
+    }
+    Ok(record)
+}
+
+/// Kind and name on a payment count as an update at its time (semantics 6.2).
+fn update_account(account: &mut Account, request: &Request, payment: &Payment, at: Timestamp) {
+    let kind = payment.account_kind.is_some_and(|kind| account.kind.say(kind, at, &request.name));
+    let name = payment.account_name.as_ref().is_some_and(|name| {
+        account.display_name.say(Some(name.clone()), at, &request.name)
+    });
+    if kind || name {
+        account.change.touch();
+    }
+}
+
+/// Which of the payment's lines the purchase has not granted yet, by their place in the payment
+/// (semantics 3.2).
+fn new_lines(purchase: &Purchase, payment: &Payment) -> Result<Vec<usize>, Rejection> {
+    let all = (0..payment.lines.len()).collect();
+    let Some(sale) = &purchase.sale else { return Ok(all) };
+    if sale.account != payment.account {
+        return Err(conflict("its purchase was paid for another account"));
+    }
+    if sale.currency != payment.currency {
+        return Err(conflict("its purchase was paid in another currency"));
+    }
+    let places = places(&payment.lines);
+    let mut new = Vec::new();
+    let mut known = Vec::new();
+    for (index, (line, place)) in payment.lines.iter().zip(&places).enumerate() {
+        match sale.lines.iter().position(|old| old.is_named_like(&line.facts, *place)) {
+            None => new.push(index),
+            Some(old) if sale.lines.get(old).is_some_and(|old| old.facts == line.facts) => {
+                known.push(old);
+            }
+            Some(_) => return Err(conflict("a line of it was paid before with other facts")),
+        }
+    }
+    let all_named = payment.lines.iter().all(|line| line.facts.line_id.is_some())
+        && sale.lines.iter().all(|line| line.facts.line_id.is_some());
+    if !all_named && !(new.is_empty() && known.len() == sale.lines.len()) {
+        return Err(conflict("its purchase was paid before with other lines"));
+    }
+    known.sort_unstable();
+    let surplus = surplus_minor(payment)?;
+    if new.is_empty()
+        && sale.payments.iter().any(|old| old.lines == known && old.surplus_minor != surplus)
+    {
+        return Err(conflict("the same lines were paid before with another total"));
+    }
+    Ok(new)
+}
+
+fn conflict(detail: &str) -> Rejection {
+    Reason::Conflict.because(detail)
+}
+
+/// An unnamed line's place among its equals in the event; 0 for named ones.
+fn places(lines: &[PaidLine]) -> Vec<i32> {
+    let equals = |line: &LineFacts, other: &LineFacts| {
+        other.line_id.is_none()
+            && (&line.product, &line.variant, line.period_end)
+                == (&other.product, &other.variant, other.period_end)
+    };
+    let place = |index: usize, line: &PaidLine| match line.facts.line_id {
+        Some(_) => 0,
+        None => lines.iter().take(index).filter(|other| equals(&line.facts, &other.facts)).count(),
+    };
+    lines
+        .iter()
+        .enumerate()
+        .map(|(index, line)| i32::try_from(place(index, line)).unwrap_or(i32::MAX))
+        .collect()
+}
+
+impl Line {
+    fn is_named_like(&self, facts: &LineFacts, place: i32) -> bool {
+        match (&self.facts.line_id, &facts.line_id) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            (None, None) => {
+                self.place == place
+                    && (&self.facts.product, &self.facts.variant, self.facts.period_end)
+                        == (&facts.product, &facts.variant, facts.period_end)
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}
+
+/// What was charged beyond the lines.
+fn surplus_minor(payment: &Payment) -> Result<i64, Overflow> {
+    let mut lines = 0_i64;
+    for line in &payment.lines {
+        lines = lines.checked_add(line.facts.paid_minor).ok_or(Overflow)?;
+    }
+    payment.paid_minor.unwrap_or(lines).checked_sub(lines).ok_or(Overflow)
+}
+
+/// Opens the purchase's paid side with its first payment; says what its notices will tell of it.
+fn note_sale(purchase: &mut Purchase, payment: &Payment, occurred_at: Timestamp) -> About {
+    if purchase.order_id.is_none() && payment.order_id.is_some() {
+        purchase.order_id.clone_from(&payment.order_id);
+        purchase.change.touch();
+    }
+    let paid_at = payment.paid_at.map_or(occurred_at, |at| at.min(occurred_at));
+    let sale = purchase.sale.get_or_insert_with(|| Sale {
+        account: payment.account.clone(),
+        currency: payment.currency,
+        paid_at,
+        payments: Vec::new(),
+        lines: Vec::new(),
+        purchased_by: payment.purchased_by.clone(),
+    });
+    sale.paid_at = sale.paid_at.min(paid_at);
+    About::of(purchase)
+}
+
+fn grant_lines(
+    working: &mut Working<'_>,
+    purchase: &mut Purchase,
+    payment: &Payment,
+    new_lines: &[usize],
+    about: &About,
+    occurred_at: Timestamp,
+) -> Result<(), Rejection> {
+    if new_lines.is_empty() {
+        return Ok(());
+    }
+    let id = purchase.id;
+    let Some(sale) = &mut purchase.sale else { return Ok(()) };
+    let mark = ResetMark {
+        paid_at: payment.paid_at.map_or(occurred_at, |at| at.min(occurred_at)),
+        reference: payment
+            .references
+            .iter()
+            .min()
+            .map_or_else(|| Name::from(""), |first| Name::from(first.to_string())),
+    };
+    let places = places(&payment.lines);
+    for index in new_lines {
+        let (Some(line), Some(place)) = (payment.lines.get(*index), places.get(*index)) else {
+            continue;
+        };
+        let mut granted = Line::new(line.facts.clone(), *place, &working.cause);
+        match line.priced.clone()? {
+            Pricing::MoneyOnly { package, account_kinds } => {
+                working.account.refuse_unless(&account_kinds, &package)?;
+            }
+            Pricing::Grants { terms, credits, account_kinds } => {
+                working.account.refuse_unless(&account_kinds, &terms.package)?;
+                let grant = Grant {
+                    money: Money { currency: sale.currency, minor: line.facts.paid_minor },
+                    mark: mark.clone(),
+                    purchase: id,
+                    about: About { package: Some(terms.package.clone()), ..about.clone() },
+                    terms: terms.clone(),
+                    credits,
+                };
+                granted.lot = grant.post(working)?;
+                granted.granted = credits;
+                granted.terms = Some(terms);
+            }
+        }
+        sale.lines.push(granted);
+    }
+    let mut lines = Vec::with_capacity(payment.lines.len());
+    for (line, place) in payment.lines.iter().zip(&places) {
+        lines.extend(sale.lines.iter().position(|old| old.is_named_like(&line.facts, *place)));
+    }
+    lines.sort_unstable();
+    sale.payments.push(PaymentRecord { lines, surplus_minor: surplus_minor(payment)? });
+    purchase.change.touch();
+    Ok(())
+}
+
+impl Account {
+    fn refuse_unless(
+        &self,
+        kinds: &[crate::ledger::names::AccountKind],
+        package: &Name,
+    ) -> Result<(), Rejection> {
+        match kinds.is_empty() || kinds.contains(&self.kind.value) {
+            true => Ok(()),
+            false => Err(Reason::UnknownAccountKind.because(format!(
+                "package {package} is not sold to accounts of kind {}",
+                self.kind.value.code()
+            ))),
+        }
+    }
+}
+
+/// Refunds that came before their payment are posted as if they had come after it. What the terms
+/// refuse parks now, and the payment stands (semantics 4.11).
+fn reverse_waiting(
+    working: &mut Working<'_>,
+    joined: &mut Joined,
+    about: &About,
+) -> Result<Option<(Vec<EventKey>, Rejection)>, Rejection> {
+    if joined.purchase.refunds.is_empty() {
+        return Ok(None);
+    }
+    let paid_only = (working.clone(), joined.purchase.clone());
+    match reverse(working, &mut joined.purchase, about) {
+        Ok(()) => Ok(None),
+        Err(rejection) => {
+            (*working, joined.purchase) = paid_only;
+            let mut events = Vec::new();
+            for refund in joined.purchase.refunds.values_mut() {
+                events.push(refund.event);
+                refund.change = Change::Gone;
+            }
+            joined.purchase.refunds.retain(|_, refund| refund.change != Change::Gone);
+            Ok(Some((events, rejection)))
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Taking credits back and giving them back: posts the difference between what a purchase's
+//! refunds say by now and what was posted before (semantics 4.8 to 4.10).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::grant::whole_unit;
+use super::working::Working;
+use crate::ledger::account::Change;
+use crate::ledger::amount::{Credits, Overflow};
+use crate::ledger::entry::EntryKind;
+use crate::ledger::names::{LotNo, Name, PurchaseId};
+use crate::ledger::notices::{About, Tells};
+use crate::ledger::outcome::{Reason, Rejection};
+use crate::ledger::purchase::{Line, Purchase, ReversalRecord, Slice, SliceFrom};
+use crate::ledger::terms::{Terms, WhenSpent};
+
+/// What one line frees may pay what another owes, so everything is given back first.
+#[derive(Clone, Copy)]
+enum Direction {
+    Back,
+    Away,
+}
+
+/// A line's reversal before the event, for the record of what it changed.
+struct Reversed {
+    credits: Credits,
+    shortfall: Credits,
+    minor: i64,
+}
+
+impl Reversed {
+    fn of(line: &Line) -> Self {
+        Self { credits: line.reversed, shortfall: line.shortfall, minor: line.reversed_minor }
+    }
+
+    fn record(
+        &self,
+        working: &mut Working<'_>,
+        purchase: PurchaseId,
+        index: i32,
+        line: &mut Line,
+    ) -> Result<(), Overflow> {
+        let record = ReversalRecord {
+            purchase,
+            line: index,
+            event: working.cause.event,
+            credits: line.reversed.minus(self.credits)?,
+            shortfall: line.shortfall.minus(self.shortfall)?,
+            minor: line.reversed_minor.checked_sub(self.minor).ok_or(Overflow)?,
+            occurred_at: working.cause.occurred_at,
+        };
+        let moved = [record.credits.steps(), record.shortfall.steps(), record.minor];
+        if moved.iter().any(|change| *change != 0) {
+            line.change.touch();
+            working.reversals.push(record);
+        }
+        Ok(())
+    }
+}
+
+/// What one reversal moved, per unit, for its notices.
+#[derive(Clone, Copy, Default)]
+struct Moved {
+    revoked: Credits,
+    shortfall: Credits,
+    restored: Credits,
+    forfeited: Credits,
+}
+
+/// Brings every line of the purchase to what its refunds say.
+pub(super) fn reverse(
+    working: &mut Working<'_>,
+    purchase: &mut Purchase,
+    about: &About,
+) -> Result<(), Rejection> {
+    let targets = purchase.targets()?;
+    let id = purchase.id;
+    let Some(sale) = &mut purchase.sale else { return Ok(()) };
+    let mut moved: BTreeMap<Name, Moved> = BTreeMap::new();
+    let before: Vec<Reversed> = sale.lines.iter().map(Reversed::of).collect();
+    for direction in [Direction::Back, Direction::Away] {
+        for (line, target) in sale.lines.iter_mut().zip(&targets) {
+            let Some(terms) = line.terms.clone() else { continue };
+            let difference = target.credits.minus(line.reversed.plus(line.shortfall)?)?;
+            let moved = moved.entry(terms.unit.clone()).or_default();
+            let reversal = Reversal { working, line, terms: &terms, moved };
+            match direction {
+                Direction::Back if difference.is_negative() => {
+                    reversal.give_back(difference.negated()?)?;
+                }
+                Direction::Away if difference.is_positive() => reversal.take_back(difference)?,
+                Direction::Back | Direction::Away => {}
+            }
+        }
+    }
+    for ((index, line), (before, target)) in
+        (0_i32..).zip(&mut sale.lines).zip(before.iter().zip(&targets))
+    {
+        line.reversed_minor = target.minor;
+        before.record(working, id, index, line)?;
+    }
+    working.repay()?;
+    for (unit, moved) in moved {
+        moved.tell(working, &unit, about);
+    }
+    Ok(())
+}
+
+impl Moved {
+    fn tell(self, working: &mut Working<'_>, unit: &Name, about: &About) {
+        if self.restored.is_positive() {
+            working.tell(unit, Tells::Restored { credits: self.restored }, about.clone());
+        }
+        if self.forfeited.is_positive() {
+            let tells = Tells::Reset {
+                forfeited: self.forfeited,
+                carried: Credits::ZERO,
+                forgiven: Credits::ZERO,
+            };
+            working.tell(unit, tells, about.clone());
+        }
+        if self.revoked.is_positive() || self.shortfall.is_positive() {
+            let tells = Tells::Revoked { credits: self.revoked, shortfall: self.shortfall };
+            working.tell(unit, tells, about.clone());
+        }
+    }
+}
+
+/// The reversal of one line.
+struct Reversal<'w, 'r> {
+    working: &'w mut Working<'r>,
+    line: &'w mut Line,
+    terms: &'w Arc<Terms>,
+    moved: &'w mut Moved,
+}
+
+impl Reversal<'_, '_> {
+    /// Takes from the line's own lot, then counts what that lot had lost already, then does what
+    /// the terms say of credits that were spent (semantics 4.9).
+    fn take_back(mut self, credits: Credits) -> Result<(), Rejection> {
+        if !self.terms.refundable {
+            return Err(Reason::NotRefundable.because(format!(
+                "package {} is not refundable",
+                self.terms.package
+            )));
+        }
+        let mut owed = credits;
+        if let Some(own) = self.line.lot {
+            owed = self.take_from_lot(own, owed)?;
+            owed = self.count_lapsed(own, owed)?;
+        }
+        if owed.is_zero() {
+            return Ok(());
+        }
+        if self.terms.when_spent == WhenSpent::Park {
+            let decimals = u32::from(self.terms.decimals);
+            return Err(Reason::Spent.because(format!(
+                "{} of the {} {} to be taken back were already used",
+                owed.text(decimals),
+                credits.text(decimals),
+                self.terms.unit
+            )));
+        }
+        for other in self.other_lots() {
+            owed = self.take_from_lot(other, owed)?;
+        }
+        match self.terms.when_spent {
+            _ if owed.is_zero() => Ok(()),
+            WhenSpent::Debt | WhenSpent::Park => self.take_as_overdraft(owed),
+            WhenSpent::Clamp => self.fall_short(owed),
+        }
+    }
+
+    /// The account's other open unscoped lots, in draw order.
+    fn other_lots(&mut self) -> Vec<LotNo> {
+        let own = self.line.lot;
+        let balance = self.working.balance(&self.terms.unit);
+        let open = balance.lots.iter().filter(|lot| lot.is_open() && !lot.is_scoped());
+        open.map(|lot| lot.no).filter(|no| Some(*no) != own).collect()
+    }
+
+    fn take_from_lot(&mut self, no: LotNo, owed: Credits) -> Result<Credits, Rejection> {
+        let remaining =
+            self.working.balance(&self.terms.unit).lot(no).ok_or(Overflow)?.remaining;
+        let take = remaining.min(owed);
+        if take.is_positive() {
+            self.working.move_lot(&self.terms.unit, no, take.negated()?, EntryKind::Revoked)?;
+            self.moved.revoked = self.moved.revoked.plus(take)?;
+            self.took(SliceFrom::Lot(no), take)?;
+        }
+        Ok(owed.minus(take)?)
+    }
+
+    fn count_lapsed(&mut self, own: LotNo, owed: Credits) -> Result<Credits, Rejection> {
+        let lost = self.working.balance(&self.terms.unit).lot(own).ok_or(Overflow)?.forfeited;
+        let mut counted = Credits::ZERO;
+        for slice in &self.line.slices {
+            if slice.from == SliceFrom::Lapsed {
+                counted = counted.plus(slice.outstanding()?)?;
+            }
+        }
+        let take = lost.minus(counted)?.max(Credits::ZERO).min(owed);
+        if take.is_positive() {
+            self.took(SliceFrom::Lapsed, take)?;
+        }
+        Ok(owed.minus(take)?)
+    }
+
+    fn take_as_overdraft(&mut self, owed: Credits) -> Result<(), Rejection> {
+        self.working.move_overdraft(&self.terms.unit, owed, EntryKind::Revoked)?;
+        self.moved.revoked = self.moved.revoked.plus(owed)?;
+        self.took(SliceFrom::Overdraft, owed)?;
+        Ok(())
+    }
+
+    fn fall_short(&mut self, owed: Credits) -> Result<(), Rejection> {
+        self.moved.shortfall = self.moved.shortfall.plus(owed)?;
+        self.line.shortfall = self.line.shortfall.plus(owed)?;
+        self.took(SliceFrom::Shortfall, owed)?;
+        Ok(())
+    }
+
+    fn took(&mut self, from: SliceFrom, credits: Credits) -> Result<(), Overflow> {
+        if from != SliceFrom::Shortfall {
+            self.line.reversed = self.line.reversed.plus(credits)?;
+        }
+        let last = self.line.slices.last().map_or(0, |slice| slice.no);
+        self.line.slices.push(Slice {
+            no: last.checked_add(1).ok_or(Overflow)?,
+            from,
+            credits,
+            returned: Credits::ZERO,
+            change: Change::New,
+        });
+        self.line.change.touch();
+        Ok(())
+    }
+
+    /// Unwinds the line's revocations, newest first, slice by slice (semantics 4.10).
+    fn give_back(mut self, credits: Credits) -> Result<(), Rejection> {
+        let mut owed = credits;
+        for index in (0..self.line.slices.len()).rev() {
+            let Some(slice) = self.line.slices.get_mut(index) else { continue };
+            let take = slice.outstanding()?.min(owed);
+            if take.is_zero() {
+                continue;
+            }
+            slice.returned = slice.returned.plus(take)?;
+            slice.change.touch();
+            self.line.change.touch();
+            owed = owed.minus(take)?;
+            let from = slice.from;
+            match from {
+                SliceFrom::Lot(no) => self.restore(no, take)?,
+                SliceFrom::Overdraft => self.lower_overdraft(take)?,
+                SliceFrom::Lapsed | SliceFrom::Shortfall => {}
+            }
+            match from {
+                SliceFrom::Shortfall => {
+                    self.line.shortfall = self.line.shortfall.minus(take)?;
+                }
+                SliceFrom::Lot(_) | SliceFrom::Overdraft | SliceFrom::Lapsed => {
+                    self.line.reversed = self.line.reversed.minus(take)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A lot gets back what was its own; one that a reset has replaced meanwhile loses it again in
+    /// the same posting, as it would have without the revocation.
+    fn restore(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
+        let unit = &self.terms.unit;
+        self.working.move_lot(unit, no, credits, EntryKind::Restored)?;
+        self.moved.restored = self.moved.restored.plus(credits)?;
+        let balance = self.working.balance(unit);
+        let lot = balance.lot(no).ok_or(Overflow)?;
+        let is_replaced = [&lot.family, &whole_unit()]
+            .into_iter()
+            .any(|family| balance.resets.get(family).is_some_and(|newest| *newest > lot.paid));
+        if is_replaced {
+            self.working.move_lot(unit, no, credits.negated()?, EntryKind::Forfeited)?;
+            self.working.balance(unit).lapse(no, credits)?;
+            self.moved.forfeited = self.moved.forfeited.plus(credits)?;
+        } else {
+            self.working.became_usable(unit, no);
+        }
+        Ok(())
+    }
+
+    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots.
+    fn lower_overdraft(&mut self, credits: Credits) -> Result<(), Overflow> {
+        let unit = &self.terms.unit;
+        let left = self.working.balance(unit).overdraft.min(credits);
+        if left.is_positive() {
+            self.working.move_overdraft(unit, left.negated()?, EntryKind::Restored)?;
+            self.moved.restored = self.moved.restored.plus(left)?;
+        }
+        let mut owed = credits.minus(left)?;
+        while owed.is_positive() {
+            let Some((no, returned)) = self.working.balance(unit).unwind_repayment(owed)? else {
+                break; // a reset has forgiven the rest
+            };
+            self.restore(no, returned)?;
+            owed = owed.minus(returned)?;
+        }
+        Ok(())
+    }
+}
+
+impl Slice {
+    pub fn outstanding(&self) -> Result<Credits, Overflow> {
+        self.credits.minus(self.returned)
+    }
+}

@@ -1,0 +1,102 @@
+//! What the catalog promised, in the ledger's own words.
+//!
+//! [`Terms`] are frozen on the purchase line that they granted (semantics 4.13): refunds, resets
+//! and draws go by those, whatever the catalog says by then.
+
+use serde::{Deserialize, Serialize};
+
+use super::amount::Credits;
+use super::names::{AccountKind, Name};
+use super::outcome::Rejection;
+
+/// The terms of one package, as they were when it granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    pub package: Name,
+    /// Which version of the catalog decided.
+    pub catalog_hash: Name,
+    pub unit: Name,
+    /// The unit's, so that steps can be read and printed long after (semantics 2.4).
+    pub decimals: u8,
+    /// Lots of one family replace each other on a reset; the package's own id unless said.
+    pub family: Name,
+    pub mode: Mode,
+    pub promotional: bool,
+    /// Lower is drawn first.
+    pub priority: i16,
+    /// The meters that these credits may pay for; empty: all.
+    pub applies_to: Vec<Name>,
+    pub when_spent: WhenSpent,
+    pub refundable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Mode {
+    /// A new lot beside the others.
+    Add,
+    /// A new lot instead of the others of its scope.
+    Reset(Reset),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    pub scope: ResetScope,
+    /// How much of what is forfeited may be carried over, in steps.
+    pub rollover_max_steps: i64,
+    pub overdraft: ResetOverdraft,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetScope {
+    Family,
+    Unit,
+}
+
+/// What a reset does with an overdraft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResetOverdraft {
+    /// The new lot repays it, like any other.
+    Repay,
+    /// It is written off.
+    Forgive,
+}
+
+/// What happens when credits are to be taken back that were already used (semantics 4.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenSpent {
+    Debt,
+    Clamp,
+    Park,
+}
+
+/// What happens when lots do not suffice for usage (semantics 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenShort {
+    Overdraft,
+    Partial,
+    Decline,
+}
+
+/// What the catalog says to one purchase line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pricing {
+    Grants { terms: std::sync::Arc<Terms>, credits: Credits, account_kinds: Vec<AccountKind> },
+    /// Money on the invoice that buys no credits; it takes its share of refunds.
+    MoneyOnly { package: Name, account_kinds: Vec<AccountKind> },
+}
+
+/// A line's price today, or why there is none. Only asked for when the line is new, so that a
+/// repeat stays a repeat after its package left the catalog.
+pub type Priced = Result<Pricing, Rejection>;
+
+/// A unit's thresholds (semantics 8.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// `low_balance`, highest first.
+    pub thresholds: Vec<Credits>,
+    pub recovered_at: Option<Credits>,
+}
