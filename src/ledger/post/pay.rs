@@ -43,7 +43,7 @@ pub(super) fn pay(
             None
         }
     };
-    working.judge(rules);
+    working.judge(rules)?;
     let why_empty = match new_lines.is_empty() {
         true => AppliedReason::Known,
         false => AppliedReason::Zero,

@@ -38,7 +38,7 @@ pub(super) fn refund(
     let about = About::of(&joined.purchase);
     let mut working = Working::new(request, account, occurred_at);
     reverse(&mut working, &mut joined.purchase, &about)?;
-    working.judge(rules);
+    working.judge(rules)?;
     Ok(working.commit(book, joined, why_empty))
 }
 

@@ -116,15 +116,16 @@ impl<'a> Working<'a> {
     }
 
     /// Judges every touched unit's thresholds, once, after the last movement (semantics 8.3).
-    pub(super) fn judge(&mut self, rules: &Rules) {
+    pub(super) fn judge(&mut self, rules: &Rules) -> Result<(), Overflow> {
         for (unit, before) in self.before.clone() {
             let (cause, watch) = (self.cause, rules.watch(&unit));
             let balance = self.account.balance_mut(&unit);
-            let tells = judge(balance, before, &watch, &cause, &mut self.flips);
+            let tells = judge(balance, before, &watch, &cause, &mut self.flips)?;
             for tells in tells {
                 self.tell(&unit, tells, About::default());
             }
         }
+        Ok(())
     }
 
     /// The point of no return: the book takes over what was tried.
