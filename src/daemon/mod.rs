@@ -1,0 +1,4 @@
+//! Where broker and store meet.
+
+pub mod retry;
+pub mod shutdown;
