@@ -1,33 +1,41 @@
-//! Stand-in until the broker lands: only the shape that the settings fill.
+//! `RabbitMQ`: topology, subscription, publisher.
+//!
+//! Must not know the database, the ledger or the daemon; of ours it names only the [`Message`]
+//! that decoding reads and the [`Secret`] that the URL is.
+//!
+//! | part | is |
+//! | --- | --- |
+//! | `settings` | what all parts are told, typed |
+//! | `url` | the broker's address: reading it, and what is odd about it |
+//! | `link` | one connection, all of whose waits end, and whose socket ends with it |
+//! | `topology` | the exchanges and queues, made or looked for |
+//! | `subscription` | deliveries in, acknowledgements out |
+//! | `publisher` | messages out, confirmed |
+//! | `wire` | between lapin's types and ours |
+//!
+//! Invariants:
+//! - Nothing here repairs itself. Every fault ends in an `Err` within a deadline; whoever gets it
+//!   throws the [`Subscription`] or [`Publisher`] away and opens another. lapin's own recovery
+//!   stays off: with it on, a black-holed link and a channel that the broker closed hang for ever.
+//! - A subscription and a publisher never share a connection: a memory or disk alarm stops a
+//!   publishing connection whole, acknowledgements included.
+//! - No text of an error or of `Debug` holds the URL's password.
+//!
+//! [`Message`]: crate::event::Message
+//! [`Secret`]: crate::settings::Secret
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod error;
+mod link;
+mod publisher;
+mod settings;
+mod subscription;
+mod topology;
+mod url;
+mod wire;
 
-use crate::settings::Secret;
-
-#[derive(Clone, Debug)]
-pub struct BrokerSettings {
-    pub url: Secret,
-    pub connection_name: String,
-    pub events_exchange: String,
-    pub queue: String,
-    pub dead_queue: String,
-    pub dead_exchange: String,
-    pub notices_exchange: String,
-    pub bindings: Vec<String>,
-    pub topology: TopologyMode,
-    pub prefetch: u16,
-    pub delivery_limit: u32,
-    pub heartbeat: Duration,
-    pub connect_timeout: Duration,
-    pub operation_timeout: Duration,
-    pub confirm_timeout: Duration,
-    pub message_max_bytes: usize,
-    pub ca_file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopologyMode {
-    Declare,
-    Verify,
-}
+pub use error::BrokerError;
+pub use publisher::{Outgoing, Publication, Publisher};
+pub use settings::{BrokerSettings, TopologyMode};
+pub use subscription::{Delivery, Settler, Subscription};
+pub use topology::ensure_topology;
+pub use url::url_warnings;
