@@ -32,6 +32,7 @@ use crate::broker::BrokerSettings;
 
 use layer::Merged;
 pub use mistake::{Mistake, Origin};
+pub(crate) use nearest::nearest;
 use reader::{Known, Reader};
 pub use secret::Secret;
 
