@@ -18,11 +18,11 @@
 
 pub mod broker;
 pub mod catalog;
-pub mod cli;
-pub mod daemon;
+// pub mod cli;
+// pub mod daemon;
 pub mod event;
 pub mod ledger;
-pub mod memory;
+// pub mod memory;
 pub mod notice;
 pub mod observe;
 pub mod settings;
