@@ -61,9 +61,8 @@ struct Scene {
 
 impl Demo {
     fn new() -> Self {
-        let variable = |name: &str, default: &str| {
-            std::env::var(name).unwrap_or_else(|_| default.to_owned())
-        };
+        let variable =
+            |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let built = std::env::current_exe().unwrap_or_default();
         let beside = built.parent().and_then(|examples| examples.parent());
         Self {
@@ -150,9 +149,7 @@ impl Demo {
             .await?;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let tag = "independent".into();
-        Ok(channel
-            .basic_consume(queue.name().clone(), tag, options, FieldTable::default())
-            .await?)
+        Ok(channel.basic_consume(queue.name().clone(), tag, options, FieldTable::default()).await?)
     }
 
     /// How many notices the books say there are.
@@ -195,8 +192,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(mut command: Command) -> Fallible<Self> {
-        let mut child =
-            command.arg("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut child = command.arg("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let stderr = child.stderr.take().ok_or("the daemon has no log")?;
         let (send, log) = mpsc::channel();
         std::thread::spawn(move || {
