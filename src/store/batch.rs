@@ -341,7 +341,8 @@ impl Loading {
     }
 }
 
-async fn clock(tx: &mut Session) -> Result<Timestamp, StoreError> {
+/// The clock of the books (semantics 7.3).
+pub(super) async fn clock(tx: &mut Session) -> Result<Timestamp, StoreError> {
     let row = tx.row("read the database's clock", sqlx::query("SELECT clock_timestamp()")).await?;
     Columns::of(&row).at()
 }

@@ -28,9 +28,11 @@ mod entry;
 mod error;
 mod grant;
 mod inbox;
+mod lease;
 mod lot;
 mod migrate;
 mod notice;
+mod outbox;
 mod parked;
 mod purchase;
 mod purchase_line;
@@ -41,11 +43,15 @@ mod reset_mark;
 mod revocation;
 mod save;
 mod session;
+mod unit;
 
 pub use batch::Batch;
 pub use connect::{DatabaseSettings, Store};
 pub use error::StoreError;
 pub use migrate::{Migrated, SchemaState};
+pub use outbox::{OutboxCursor, PendingNotice};
+
+use std::time::Duration;
 
 use crate::ledger::Request;
 
@@ -57,4 +63,11 @@ pub struct Arrival {
     pub body: Option<Vec<u8>>,
     /// The AMQP properties that reading the message needs, as JSON text.
     pub properties: Option<String>,
+}
+
+/// How much waits, and for how long the oldest of it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub count: u64,
+    pub oldest: Option<Duration>,
 }

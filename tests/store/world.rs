@@ -160,7 +160,7 @@ pub(crate) fn request(id: &str, kind: &str, asks: Asks) -> Request {
         fingerprint: Fingerprint(fingerprint),
         name: EventName { source: name("shop"), id: name(id) },
         kind: name(kind),
-        occurred_at: Some(minute(0)),
+        occurred_at: Some(minute(1_000)),
         traceparent: None,
         asks,
     }
