@@ -59,23 +59,23 @@ pub async fn list(pool: &PgPool, query: &ParkedQuery<'_>) -> Result<ParkedList, 
     read_list(pool, query).await.map_err(ReadError::while_trying_to("list the parked events"))
 }
 
-/// The parked events called `source`/`id`: one, and those that came under its name with another
-/// meaning. Oldest first; empty: none.
+/// The parked events called `name`, source/id: one, and those that came under its name with
+/// another meaning. Oldest first; empty: none. Sources and ids may hold slashes, so the name is
+/// compared whole; parked events are few.
 ///
 /// # Errors
 /// [`ReadError`] when the database does not answer.
-pub async fn show(pool: &PgPool, source: &str, id: &str) -> Result<Vec<ParkedMessage>, ReadError> {
+pub async fn show(pool: &PgPool, name: &str) -> Result<Vec<ParkedMessage>, ReadError> {
     sqlx::query(
         "SELECT inbox.source, inbox.id, inbox.type, parked.reason, parked.detail, parked.state,
              inbox.occurred_at, inbox.received_at, parked.parked_at, inbox.body,
              inbox.properties::TEXT AS properties
          FROM creditd.parked
          JOIN creditd.inbox ON inbox.event_key = parked.event_key
-         WHERE inbox.source = $1 AND inbox.id = $2
+         WHERE inbox.source || '/' || inbox.id = $1
          ORDER BY parked.parked_at, parked.event_key",
     )
-    .bind(source)
-    .bind(id)
+    .bind(name)
     .try_map(|row: PgRow| ParkedMessage::read(&row))
     .fetch_all(pool)
     .await
