@@ -57,8 +57,7 @@ pub async fn run(pool: &PgPool, args: &ParkedArgs, output: Output) -> Result<End
 }
 
 async fn run_list(pool: &PgPool, args: &ListArgs, output: Output) -> Result<Ending, CommandError> {
-    let query =
-        ParkedQuery { all: args.all, reason: args.reason.as_deref(), limit: args.limit };
+    let query = ParkedQuery { all: args.all, reason: args.reason.as_deref(), limit: args.limit };
     let found = list(pool, &query).await?;
     output.answer(&found, || render_list(&found, args))?;
     Ok(Ending::Good)

@@ -1,5 +1,6 @@
 //! The books in Postgres.
 
+pub mod events;
 pub mod parked;
 mod read_error;
 pub mod reading;

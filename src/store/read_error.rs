@@ -14,16 +14,18 @@ impl ReadError {
 
     /// Whether the server was out of reach, rather than the question wrong.
     pub fn is_away(&self) -> bool {
-        match &self.source {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed => true,
+        if let sqlx::Error::Database(error) = &self.source {
             // Connections, too many of them, shutdown, and a server that is starting up.
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                code.starts_with("08") || code.starts_with("53") || code.starts_with("57P")
-            }),
-            _ => false,
+            return error.code().is_some_and(|code| {
+                ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
+            });
         }
+        matches!(
+            self.source,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+        )
     }
 }

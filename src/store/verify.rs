@@ -155,8 +155,7 @@ async fn run(
         checks.push(check.run(&mut tx, findings_max).await?);
     }
     let mut checked = Checked::new(RECOMPUTED, RECOMPUTED_RULE);
-    let mut on_rows =
-        |rows| on_progress(Progress { check: RECOMPUTED, number: of, of, rows });
+    let mut on_rows = |rows| on_progress(Progress { check: RECOMPUTED, number: of, of, rows });
     on_rows(0);
     let keep = &mut |finding| checked.found(finding, findings_max);
     recompute::purchases(&mut tx, keep, &mut on_rows).await?;
@@ -200,7 +199,9 @@ impl Check {
         };
         if let Err(error) = streamed {
             match unreadable(&error) {
-                Some(says) => checked.found(says, findings_max.max(checked.findings.len().saturating_add(1))),
+                Some(says) => {
+                    checked.found(says, findings_max.max(checked.findings.len().saturating_add(1)))
+                }
                 None => return Err(error),
             }
         }

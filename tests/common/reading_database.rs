@@ -41,9 +41,7 @@ pub(crate) async fn with_books(test: impl AsyncFnOnce(PgPool)) {
 /// Statements that no event would cause, past the triggers that would refuse them.
 pub(crate) async fn corrupt(pool: &PgPool, sql: &str) {
     let mut connection = pool.acquire().await.unwrap().detach();
-    let all = format!(
-        "SET search_path = creditd; SET session_replication_role = replica; {sql}"
-    );
+    let all = format!("SET search_path = creditd; SET session_replication_role = replica; {sql}");
     execute(&mut connection, all).await;
     connection.close().await.unwrap();
 }

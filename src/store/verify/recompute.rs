@@ -165,10 +165,7 @@ fn read_line(row: &PgRow) -> Result<Line, String> {
         credits: None,
         period_end: None,
     };
-    let cause = Cause {
-        event: key(row)?,
-        occurred_at: time(row, "granted_at")?,
-    };
+    let cause = Cause { event: key(row)?, occurred_at: time(row, "granted_at")? };
     let mut line = Line::new(facts, column(row, "place")?, &cause);
     line.terms = match column::<Option<String>>(row, "terms_text")? {
         Some(terms) => Some(Arc::new(json::<Terms>("terms", &terms)?)),
