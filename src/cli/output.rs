@@ -127,3 +127,30 @@ pub(super) fn counted(count: u64, noun: &str) -> String {
 pub(super) fn others(shown: usize, count: u64) -> Option<u64> {
     count.checked_sub(u64::try_from(shown).unwrap_or(u64::MAX)).filter(|rest| *rest > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_account_is_told_in_words_and_as_json() {
+        let unknown = Unknown { unknown_account: "acme" };
+
+        assert_eq!(
+            unknown.text(),
+            "no account is called acme; accounts are opened by their first event"
+        );
+        assert_eq!(
+            serde_json::to_value(&unknown).unwrap(),
+            serde_json::json!({ "unknown_account": "acme" })
+        );
+    }
+
+    #[test]
+    fn what_is_not_shown_is_counted() {
+        assert_eq!(others(20, 20), None);
+        assert_eq!(others(20, 21), Some(1));
+        assert_eq!(counted(1, "lot"), "1 lot");
+        assert_eq!(counted(0, "lot"), "0 lots");
+    }
+}

@@ -3,7 +3,7 @@
 //! One read-only snapshot. Each check is a statement that says in words what is broken, a row a
 //! finding, and passes over its tables once; rows are counted as they stream in and only the first
 //! few are kept, so memory is bounded whatever the size of the books. What purchases take back is
-//! recomputed by the ledger itself ([`mod@recompute`]).
+//! recomputed by the ledger itself (`verify/recompute.rs`).
 //!
 //! Rebuilding everything from the kept messages (semantics 10.5) is not done here: it needs the
 //! catalogs of the time.

@@ -22,9 +22,11 @@ async fn a_purchase_without_references_or_lines_is_named() {
 async fn a_lot_and_a_line_that_do_not_know_each_other_are_named() {
     check(
         "UPDATE purchase_line SET granted = 5999 WHERE purchase_id = 2;
+         UPDATE lot SET package = 'other' WHERE purchase_id = 1;
          UPDATE lot SET purchase_id = 4 WHERE purchase_id = 5",
         "line_lots",
         &[
+            "line 0 of purchase invoice in_1: is package bonus-100 but its lot 1 of CRD is other",
             "line 0 of purchase invoice in_2: granted 59.99 but its lot 2 of CRD was granted 60",
             "line 0 of purchase invoice in_5: its lot 2 of WRD does not exist, or belongs to \
              another purchase",

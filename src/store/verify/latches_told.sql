@@ -45,7 +45,7 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('a %s tells of a threshold that it did not %s', type,
             CASE type WHEN 'balance.recovered' THEN 'let go' ELSE 'latch' END) END,
     CASE WHEN 1 < notices THEN format('%s notices are %s', notices, type) END,
-    CASE WHEN threshold_told <> threshold
+    CASE WHEN is_latched AND threshold_told <> threshold
         THEN format('%s tells of threshold %s instead of %s', type,
             trim_scale(threshold_told), trim_scale(threshold)) END
 ]) AS wrong(says)

@@ -13,7 +13,9 @@ FROM (
         line.line_no,
         lot.granted IS NOT NULL AS is_there,
         lot.granted AS lot_granted,
-        line.granted AS line_granted
+        line.granted AS line_granted,
+        lot.package AS lot_package,
+        line.package AS line_package
     FROM (SELECT * FROM lot WHERE purchase_id IS NOT NULL) AS lot
     FULL JOIN (
         SELECT purchase.account_id, line.*
@@ -32,7 +34,10 @@ CROSS JOIN LATERAL unnest(ARRAY[
     CASE WHEN lot_granted <> line_granted
         THEN format('granted %s but its lot %s of %s was granted %s',
             trim_scale(whole_units(line_granted, decimals)), lot_no, kept.unit,
-            trim_scale(whole_units(lot_granted, decimals))) END
+            trim_scale(whole_units(lot_granted, decimals))) END,
+    CASE WHEN lot_package <> line_package
+        THEN format('is package %s but its lot %s of %s is %s',
+            line_package, lot_no, kept.unit, lot_package) END
 ]) AS wrong(says)
 WHERE wrong.says IS NOT NULL
 UNION ALL
