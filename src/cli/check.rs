@@ -48,7 +48,7 @@ pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, 
         findings.servers.push(database(settings, catalog).await);
         findings.servers.push(broker(&settings.broker).await);
     }
-    output.print(&findings, || findings.text(args.online));
+    output.answer(&findings, || findings.text(args.online))?;
     Ok(match (&findings.mistakes, findings.servers.iter().all(|server| server.is_good)) {
         (mistakes, _) if !mistakes.is_empty() => Exit::Config,
         (_, false) => Exit::Unavailable,
@@ -59,7 +59,7 @@ pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, 
 async fn database(settings: &Settings, catalog: &Catalog) -> Server {
     let asked = async {
         let store = Store::connect(&settings.database).await?;
-        let mut says = store.durability_warnings().await?;
+        let mut says = store.warnings().to_vec();
         store.check_migrated().await?;
         let units: Vec<_> =
             catalog.units().map(|(code, unit)| (code.clone(), unit.decimals)).collect();

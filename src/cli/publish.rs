@@ -48,9 +48,9 @@ pub async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit
     }
     publisher.close().await;
     bar.finish_and_clear();
-    output.print(&serde_json::json!({ "published": published }), || {
+    output.answer(&serde_json::json!({ "published": published }), || {
         format!("{published} events published and confirmed")
-    });
+    })?;
     Ok(Exit::Good)
 }
 

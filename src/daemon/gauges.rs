@@ -8,7 +8,7 @@ use tracing::debug;
 use super::shutdown::Shutdown;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 pub struct Gauges {
     pub store: Store,
@@ -24,15 +24,8 @@ impl Gauges {
         let beat = self.health.beat("gauges", STILL_AT_MOST);
         while !shutdown.is_requested() {
             beat.touch();
-            match self.store.figures().await {
-                Ok(figures) => {
-                    self.health.set_database_ready(true);
-                    self.metrics.set_outbox(figures.outbox_depth, figures.outbox_oldest);
-                    self.metrics.set_waiting(figures.waiting, figures.waiting_oldest);
-                    let parked = figures.parked.iter();
-                    self.metrics
-                        .set_parked(parked.map(|(reason, count)| (reason.as_str(), *count)));
-                }
+            match self.look().await {
+                Ok(()) => self.health.set_database_ready(true),
                 Err(error) => {
                     self.health.set_database_ready(false);
                     debug!(error = %super::chain(&error), "figures not read");
@@ -40,5 +33,15 @@ impl Gauges {
             }
             super::wait(EVERY, &beat, &mut shutdown).await;
         }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let outbox = self.store.outbox_depth().await?;
+        self.metrics.set_outbox(outbox.count, outbox.oldest.unwrap_or_default());
+        let waiting = self.store.waiting_purchases().await?;
+        self.metrics.set_waiting(waiting.count, waiting.oldest.unwrap_or_default());
+        let parked = self.store.parked_by_reason().await?;
+        self.metrics.set_parked(parked.iter().map(|(reason, count)| (reason.as_str(), *count)));
+        Ok(())
     }
 }

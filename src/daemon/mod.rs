@@ -179,14 +179,17 @@ async fn open_store(
 }
 
 async fn try_open(settings: &Settings, catalog: &Catalog) -> Result<Store, StoreError> {
+    if settings.migrate_on_start {
+        let migrated = Store::migrate(&settings.database).await?;
+        for migration in migrated.applied {
+            info!(migration, "schema migrated");
+        }
+    }
     let store = Store::connect(&settings.database).await?;
-    for warning in store.durability_warnings().await? {
+    for warning in store.warnings() {
         warn!("{warning}");
     }
-    match settings.database.migrate_on_start {
-        true => store.migrate(&settings.database).await?,
-        false => store.check_migrated().await?,
-    }
+    store.check_migrated().await?;
     store.check_units(&units(catalog)).await?;
     Ok(store)
 }

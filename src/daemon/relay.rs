@@ -22,11 +22,11 @@ use uuid::Uuid;
 use super::retry::Retry;
 use super::shutdown::Shutdown;
 use crate::broker::{BrokerError, BrokerSettings, Outgoing, Publication as Published, Publisher};
-use crate::notice::CONTENT_TYPE;
+use crate::notice::{CONTENT_TYPE, Publication};
 use crate::observe::health::{Beat, Health};
 use crate::observe::metrics::{Metrics, Server};
 use crate::settings::RelaySettings;
-use crate::store::{Cursor, PendingNotice, Store, StoreError};
+use crate::store::{OutboxCursor, PendingNotice, Store, StoreError};
 
 pub struct Relay {
     pub store: Store,
@@ -79,7 +79,7 @@ impl Relay {
             super::wait(delay, &beat, &mut shutdown).await;
         }
         // Whoever waits for the lease need not wait for it to run out.
-        if let Err(error) = self.store.release_lease(LEASE, me).await {
+        if let Err(error) = self.store.release(LEASE, me).await {
             warn!(error = %super::chain(&error), "the relay's lease runs out by itself");
         }
     }
@@ -92,7 +92,7 @@ impl Relay {
         beat: &Beat,
         shutdown: &mut Shutdown,
     ) -> Result<(), RelayError> {
-        if !self.store.acquire_lease(LEASE, me, self.settings.lease).await? {
+        if !self.store.lease(LEASE, me, self.settings.lease).await? {
             super::wait(self.settings.poll, beat, shutdown).await;
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl Relay {
         beat: &Beat,
         shutdown: &mut Shutdown,
     ) -> Result<(), RelayError> {
-        let mut cursor = Cursor::default();
+        let mut cursor = None;
         let mut renewed_at = None;
         loop {
             beat.touch();
@@ -120,7 +120,7 @@ impl Relay {
             if self.is_due(renewed_at) {
                 // The time before the question counts, so the lease is never believed too long.
                 let asked_at = Instant::now();
-                if !self.store.acquire_lease(LEASE, me, self.settings.lease).await? {
+                if !self.store.lease(LEASE, me, self.settings.lease).await? {
                     info!("another daemon relays notices now");
                     return Ok(());
                 }
@@ -150,14 +150,16 @@ impl Relay {
     async fn run_once(
         &self,
         publisher: &mut Publisher,
-        cursor: &mut Cursor,
+        cursor: &mut Option<OutboxCursor>,
     ) -> Result<Pass, RelayError> {
-        let waiting = self.store.waiting_notices(cursor, self.settings.window).await?;
+        let window = u32::try_from(self.settings.window).unwrap_or(u32::MAX);
+        let waiting = self.store.waiting_notices(*cursor, window).await?;
         let is_full = waiting.len() >= self.settings.window;
         let Some(last) = waiting.last() else {
-            let was_at_start = *cursor == Cursor::default();
-            *cursor = Cursor::default();
-            return Ok(if was_at_start { Pass::Done } else { Pass::More });
+            return Ok(match cursor.take() {
+                None => Pass::Done,
+                Some(_) => Pass::More,
+            });
         };
         let next = last.cursor();
         let window: Vec<Outgoing> = waiting.iter().map(|notice| self.outgoing(notice)).collect();
@@ -167,10 +169,10 @@ impl Relay {
         self.metrics.notices_published(u64::try_from(confirmed.len()).unwrap_or(u64::MAX));
         // A full window may end within an account: the scan goes on behind it, round and round,
         // so that a busy account does not hold up the others.
-        *cursor = if is_full { next } else { Cursor::default() };
+        *cursor = is_full.then_some(next);
         Ok(match (confirmed.len() < waiting.len(), is_full) {
             (true, _) => {
-                *cursor = Cursor::default();
+                *cursor = None;
                 Pass::Refused
             }
             (false, true) => Pass::More,
@@ -179,19 +181,33 @@ impl Relay {
     }
 
     fn outgoing(&self, notice: &PendingNotice) -> Outgoing {
-        let publication = &notice.publication;
+        let publication = publication(notice);
         Outgoing {
             exchange: self.broker.notices_exchange.clone(),
             routing_key: publication.kind.clone(),
             message_id: publication.id.clone(),
-            kind: Some(publication.kind.clone()),
-            content_type: Some(CONTENT_TYPE.to_owned()),
-            app_id: Some("creditd".to_owned()),
-            timestamp_seconds: u64::try_from(publication.occurred_at.as_second()).ok(),
             headers: publication.headers(),
             body: publication.body(),
+            timestamp_seconds: u64::try_from(publication.occurred_at.as_second()).ok(),
+            kind: Some(publication.kind),
+            content_type: Some(CONTENT_TYPE.to_owned()),
+            app_id: Some("creditd".to_owned()),
             mandatory: self.settings.require_subscriber,
         }
+    }
+}
+
+fn publication(notice: &PendingNotice) -> Publication {
+    Publication {
+        id: notice.id.to_string(),
+        account: notice.account.as_ref().map(|(_, name)| name.to_string()),
+        sequence: notice.sequence,
+        kind: notice.kind.to_string(),
+        source: notice.event_name.source.to_string(),
+        event_id: notice.event_name.id.to_string(),
+        traceparent: notice.traceparent.as_ref().map(ToString::to_string),
+        occurred_at: notice.occurred_at,
+        data: notice.data.clone(),
     }
 }
 
@@ -201,14 +217,14 @@ fn confirmed(waiting: &[PendingNotice], published: &[Published]) -> Vec<Uuid> {
     let mut broken = HashSet::new();
     let mut confirmed = Vec::with_capacity(waiting.len());
     for (notice, published) in waiting.iter().zip(published) {
-        let account = &notice.publication.account;
+        let account = notice.account.as_ref().map(|(id, _)| *id);
         match published {
-            Published::Confirmed if account.is_none() || !broken.contains(account) => {
-                confirmed.push(notice.notice_id);
+            Published::Confirmed if account.is_none_or(|account| !broken.contains(&account)) => {
+                confirmed.push(notice.id);
             }
             Published::Confirmed => {}
             Published::Returned { .. } | Published::Refused => {
-                broken.insert(account.clone());
+                broken.extend(account);
             }
         }
     }
