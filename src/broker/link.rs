@@ -80,6 +80,12 @@ impl Link {
         self.connection.status().blocked()
     }
 
+    /// Ends a channel before its connection ends; lapin logs an error when both end at once.
+    pub(super) async fn end(&self, channel: Channel) {
+        // The broker may have closed it, and no answer changes anything.
+        let _ = self.operate("close a channel", channel.close(REPLY_SUCCESS, "OK".into())).await;
+    }
+
     /// Says goodbye, as far as the broker answers within the time for one request.
     pub(super) async fn close(self) {
         // A blocked connection writes nothing, its goodbye included.
