@@ -28,8 +28,8 @@ pub enum BrokerError {
     },
     #[error("could not {doing} within {limit:?}")]
     TimedOut { doing: Cow<'static, str>, limit: Duration },
-    #[error("could not {doing}: the broker blocks publishers (memory or disk alarm)")]
-    Blocked { doing: Cow<'static, str> },
+    #[error("could not publish: the broker blocks publishers (memory or disk alarm)")]
+    Blocked,
     #[error(
         "could not declare {object}: it exists and differs ({difference}); set topology to \
          \"verify\" to use it as it is, or delete it and let creditd declare it"
@@ -58,7 +58,7 @@ impl BrokerError {
         match self {
             Self::Failed { source, .. } => heals(source.kind()),
             Self::TimedOut { .. }
-            | Self::Blocked { .. }
+            | Self::Blocked
             | Self::Cancelled { .. }
             | Self::Unusable
             | Self::Unaccounted { .. } => true,
