@@ -100,8 +100,7 @@ impl Demo {
         self.show(&["migrate"])?;
         heading("creditd run (in the background)");
         let daemon = Daemon::start(self.creditd())?;
-        daemon.wait_for("consuming")?;
-        daemon.wait_for("relaying notices")?;
+        daemon.wait_for(&["consuming", "relaying notices"])?;
         println!("it consumes {}.events and relays notices", self.name);
         let broker = Connection::connect(&self.amqp, ConnectionProperties::default()).await?;
         let subscriber = self.subscribe(&broker.create_channel().await?).await?;
@@ -206,8 +205,13 @@ impl Daemon {
         Ok(Self { child, log })
     }
 
-    fn wait_for(&self, message: &str) -> Fallible<()> {
-        while self.next(message)?["fields"]["message"] != message {}
+    /// Waits until each of these has been said, in whatever order.
+    fn wait_for(&self, messages: &[&str]) -> Fallible<()> {
+        let mut missing = messages.to_vec();
+        while !missing.is_empty() {
+            let entry = self.next(&missing.join(" and "))?;
+            missing.retain(|message| entry["message"] != *message);
+        }
         Ok(())
     }
 
@@ -216,8 +220,8 @@ impl Daemon {
         let mut settled = Vec::with_capacity(count);
         while settled.len() < count {
             let entry = self.next("the events to be settled")?;
-            if entry["fields"]["message"] == "event settled" {
-                settled.push(entry["fields"].clone());
+            if entry["message"] == "event settled" {
+                settled.push(entry);
             }
         }
         Ok(settled)

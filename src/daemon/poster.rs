@@ -186,11 +186,7 @@ impl Batch {
             batch.arrived_at.push(one.at);
             let properties = one.message.properties();
             let body = (!is_too_large(&one.request)).then_some(one.message.body);
-            batch.arrivals.push(Arrival {
-                request: one.request,
-                body,
-                properties,
-            });
+            batch.arrivals.push(Arrival { request: one.request, body, properties });
         }
         batch
     }

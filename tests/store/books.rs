@@ -1,8 +1,6 @@
 //! Books that went through the tables are the books that were kept in memory.
 
-use creditd::ledger::{
-    Book, Mode, RefundClaim, RefundStatus, Request, Timestamp, Verdict, decide,
-};
+use creditd::ledger::{Book, Mode, RefundClaim, RefundStatus, Request, Timestamp, Verdict, decide};
 
 use crate::essence::essence;
 use crate::world::{

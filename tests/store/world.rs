@@ -60,10 +60,7 @@ impl World {
 
     pub(crate) fn decide(&self, batch: &mut Batch, requests: &[Request]) -> Vec<Record> {
         let now = batch.now;
-        requests
-            .iter()
-            .map(|request| decide(&mut batch.book, &self.rules, request, now))
-            .collect()
+        requests.iter().map(|request| decide(&mut batch.book, &self.rules, request, now)).collect()
     }
 
     /// One number from the tables.
