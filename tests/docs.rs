@@ -3,15 +3,20 @@
 //! The examples of docs/events.md are one story: every ```json event is read and decided in
 //! memory in the order of the page, and every ```json notice must be one that the story sent.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test crate: a panic is a failed test"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use creditd::catalog::Catalog;
 use creditd::event::{KINDS, Message, Sources, read};
-use creditd::ledger::{
-    AppliedReason, Book, EntryKind, Reason, Rules, Timestamp, Verdict, decide,
-};
+use creditd::ledger::{AppliedReason, Book, EntryKind, Reason, Timestamp, Verdict, decide};
 use creditd::notice::{Publication, Wire, render, render_parked};
 use creditd::observe::metrics::Metrics;
 use creditd::settings::Settings;
@@ -257,10 +262,8 @@ fn every_event_type_that_is_applied_is_explained_and_no_other() {
     let page = page(EVENTS);
     let (_, after) = page.split_once("\n## Events in\n").unwrap();
     let table = after.split("\n### ").next().unwrap();
-    let explained: BTreeSet<&str> = table
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
+    let explained: BTreeSet<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
 
     assert_eq!(explained, KINDS.into());
 }
@@ -430,15 +433,19 @@ fn rules_of(test: &str) -> Vec<String> {
 fn every_rule_that_the_code_quotes_is_written_down() {
     let rules: BTreeSet<String> = page(SEMANTICS)
         .lines()
-        .flat_map(|line| between(line, "**", "**").into_iter().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|line| {
+            between(line, "**", "**").into_iter().map(str::to_owned).collect::<Vec<_>>()
+        })
         .collect();
     for (name, text) in sources() {
         let quoted = text.lines().flat_map(|line| {
             let after = line.split("semantics ").nth(1).unwrap_or_default();
             let numbers = after.split(|c: char| !(c.is_ascii_digit() || c == '.'));
-            let numbers = numbers.take_while(|number| number.len() < 6).map(|n| n.trim_matches('.'));
+            let numbers =
+                numbers.take_while(|number| number.len() < 6).map(|n| n.trim_matches('.'));
             let in_text = numbers.filter(|number| number.contains('.')).map(str::to_owned);
-            let test = line.trim_start().strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            let test =
+                line.trim_start().strip_prefix("fn ").and_then(|rest| rest.split('(').next());
             in_text.chain(rules_of(test.unwrap_or_default())).collect::<Vec<_>>()
         });
         for rule in quoted {

@@ -1,6 +1,12 @@
 //! The house is in order: what each part must not know, how long a file may be, and that the
 //! project stands alone. src/lib.rs says the direction in words; here it is held.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a test crate: a panic is a failed test"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +29,7 @@ const LINES_WITHOUT_HEADER: usize = 50;
 const TOO_LONG: [&str; 1] = ["src/ledger/purchase.rs"];
 
 /// What a part may name of ours, besides itself.
-const MAY_NAME: [(&str, &[&str]); 12] = [
+const MAY_NAME: [(&str, &[&str]); 11] = [
     ("ledger", &[]),
     ("catalog", &["ledger", "settings"]),
     ("event", &["ledger", "catalog"]),
@@ -32,14 +38,13 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("broker", &["event", "settings"]),
     ("settings", &["broker", "store"]),
     ("observe", &["settings"]),
-    ("memory", &["ledger", "catalog", "event", "notice"]),
-    (
-        "daemon",
-        &["ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe"],
-    ),
+    ("daemon", &["ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe"]),
     (
         "cli",
-        &["ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe", "daemon"],
+        &[
+            "ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe",
+            "daemon",
+        ],
     ),
     ("main", &["cli"]),
 ];
