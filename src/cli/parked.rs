@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sqlx::PgPool;
 
 use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
-use crate::store::parked::{ParkedList, ParkedMessage, ParkedQuery, list, show};
+use crate::store::desk::{ParkedList, ParkedMessage, ParkedQuery, list, show};
 
 /// Events that could not be applied.
 #[derive(Clone, Debug, clap::Args)]

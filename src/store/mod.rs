@@ -1,7 +1,7 @@
 //! The books in Postgres.
 
+pub mod desk;
 pub mod events;
-pub mod parked;
 mod read_error;
 pub mod reading;
 pub mod verify;
