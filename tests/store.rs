@@ -7,5 +7,7 @@ mod database;
 mod books;
 #[path = "store/essence.rs"]
 mod essence;
+#[path = "store/sound.rs"]
+mod sound;
 #[path = "store/world.rs"]
 mod world;
