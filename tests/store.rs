@@ -7,5 +7,7 @@ mod books;
 mod database;
 #[path = "store/essence.rs"]
 mod essence;
+#[path = "store/sound.rs"]
+mod sound;
 #[path = "store/world.rs"]
 mod world;
