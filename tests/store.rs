@@ -7,5 +7,7 @@ mod database;
 mod books;
 #[path = "store/essence.rs"]
 mod essence;
+#[path = "store/speed.rs"]
+mod speed;
 #[path = "store/world.rs"]
 mod world;
