@@ -1,21 +1,144 @@
-//! Settings. Only the secret's shape so far.
+//! The daemon's settings: servers and limits, from `creditd.toml`, then environment variables
+//! `CREDITD__SECTION__KEY`, then flags; later ones win. The file explains each key.
+//!
+//! Parsed once, at the edge: what [`Settings`] holds can't be wrong in itself. Every mistake is
+//! reported at once, with its place and what would be right. Nothing is rounded or retyped
+//! (`raw`), an unknown key is a mistake, and no secret is ever part of a text made here.
+//!
+//! Must not know what the settings do; a key exists because a part of the daemon takes it.
 
-/// A text that is never printed: a URL with a password in it.
-#[derive(Clone)]
-pub struct Secret(String);
+mod duration;
+mod layer;
+pub mod mistake;
+mod nearest;
+mod raw;
+mod reader;
+mod secret;
+mod section;
+mod sections;
+mod server;
 
-impl Secret {
-    pub fn new(text: String) -> Self {
-        Self(text)
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use tracing::Level;
+
+use crate::broker::BrokerSettings;
+use crate::store::DatabaseSettings;
+
+use layer::Merged;
+pub use mistake::{Mistake, Origin};
+pub(crate) use nearest::nearest;
+use reader::{Known, Reader};
+pub use secret::Secret;
+
+/// The file within the configuration directory.
+pub const FILE: &str = "creditd.toml";
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub database: DatabaseSettings,
+    /// Whether `creditd run` brings the schema up to date before it begins.
+    pub migrate_on_start: bool,
+    pub broker: BrokerSettings,
+    pub intake: IntakeSettings,
+    /// By the source's name, as events carry it.
+    pub sources: BTreeMap<String, SourceSettings>,
+    pub relay: RelaySettings,
+    pub run: RunSettings,
+    pub http: HttpSettings,
+    pub log: LogSettings,
+}
+
+#[derive(Clone, Debug)]
+pub struct IntakeSettings {
+    pub batch_max: usize,
+    pub workers: usize,
+    pub payload_max_bytes: usize,
+    /// The source of messages that name none.
+    pub default_source: String,
+    /// Taken off the front of an event's type, for sources that have none of their own.
+    pub type_prefix: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSettings {
+    /// Whose references these are: sources of one namespace mean the same invoice by one number.
+    pub namespace: String,
+    pub type_prefix: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RelaySettings {
+    pub window: usize,
+    pub poll: Duration,
+    pub lease: Duration,
+    /// Whether a notice that no queue receives is an error.
+    pub require_subscriber: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    pub shutdown_grace: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    pub enabled: bool,
+    pub listen: SocketAddr,
+}
+
+#[derive(Clone, Debug)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub level: Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Settings {
+    /// Reads `creditd.toml` in a directory, the process's environment, and overrides as
+    /// (`section.key`, value). The error holds every mistake, in the order of the file.
+    pub fn load(dir: &Path, overrides: &[(String, String)]) -> Result<Self, Vec<Mistake>> {
+        let file = dir.join(FILE);
+        let text = fs::read_to_string(&file).map_err(|error| {
+            let problem = format!("can't be read ({error})");
+            let remedy = "name its directory with --config; an empty file means all defaults";
+            vec![Mistake::in_file(&file, None, "", problem, remedy)]
+        })?;
+        Self::parse(&file, &text, env::vars_os(), overrides)
     }
 
-    pub fn expose(&self) -> &str {
-        &self.0
+    /// As [`Settings::load`], with everything given: nothing is read but files that values name.
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, Vec<Mistake>> {
+        let (settings, mistakes, _) =
+            Self::read(file, Merged::new(file, text, environment, overrides));
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    fn read(file: &Path, merged: Merged) -> (Self, Vec<Mistake>, Vec<Known>) {
+        let mut reader = Reader::new(file, merged);
+        let settings = sections::settings(&mut reader);
+        let (mistakes, known) = reader.finish();
+        (settings, mistakes, known)
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod tests;

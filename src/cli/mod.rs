@@ -1,0 +1,255 @@
+//! The command line: one file a subcommand, one place for exit codes.
+//!
+//! Exit 0 good, 1 found something wrong, 64 usage, 69 a server is away, 78 configuration.
+
+pub mod balance;
+mod check;
+pub mod history;
+mod migrate;
+mod output;
+pub mod parked;
+mod publish;
+pub mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sqlx::PgPool;
+
+use crate::broker::BrokerError;
+use crate::catalog::Catalog;
+use crate::daemon::{self, DaemonError, chain};
+use crate::observe::logs;
+use crate::settings::{Mistake, Settings};
+use crate::store::{Store, StoreError};
+
+#[derive(Debug, Parser)]
+#[command(name = "creditd", version, about, disable_help_subcommand = true)]
+struct Cli {
+    /// The directory with creditd.toml and catalog.toml
+    #[arg(long, global = true, default_value = "config", value_name = "DIR", env = "CREDITD_CONFIG")]
+    config: PathBuf,
+    /// Overrides a setting: section.key=value; may be given several times
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Prints JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: consume events, keep the books, relay notices
+    Run,
+    /// Check every setting and the whole catalog
+    Check(check::Args),
+    /// Bring the database's schema up to date
+    Migrate,
+    /// Publish events from files, one a line
+    Publish(publish::Args),
+    /// Show an account's balances and open lots
+    Balance(balance::BalanceArgs),
+    /// Show an account's entries, newest first
+    History(history::HistoryArgs),
+    /// Show events that could not be applied
+    Parked(parked::ParkedArgs),
+    /// Prove that the books are what must always be true of them
+    Verify(verify::VerifyArgs),
+}
+
+pub use output::{CommandError, Ending, Output};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Good,
+    /// It looked and found something wrong.
+    Found,
+    Usage,
+    /// A server is away.
+    Unavailable,
+    Config,
+}
+
+/// Why a command could not do its work, for the person at the terminal.
+#[derive(Debug)]
+pub struct CliError {
+    exit: Exit,
+    text: String,
+}
+
+/// Where a command reads its configuration.
+pub struct Context {
+    dir: PathBuf,
+    overrides: Vec<(String, String)>,
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Asking for help or the version is not a mistake.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Good };
+            let _unprintable = error.print();
+            return exit.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("creditd: the runtime can't start: {error}");
+            return Exit::Unavailable.into();
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("creditd: {}", error.text);
+            error.exit.into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
+    let output = Output { json: cli.json };
+    let context = Context { dir: cli.config, overrides: overrides(&cli.overrides)? };
+    match cli.command {
+        Command::Check(args) => check::run(&context, args, output).await,
+        Command::Run => run(&context).await,
+        Command::Migrate => migrate::run(&context.settings()?, output).await,
+        Command::Publish(args) => publish::run(&context.settings()?, args, output).await,
+        Command::Balance(args) => {
+            Ok(balance::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::History(args) => {
+            Ok(history::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Parked(args) => {
+            Ok(parked::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Verify(args) => {
+            Ok(verify::run(&context.books().await?, &args, output).await?.into())
+        }
+    }
+}
+
+async fn run(context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings();
+    let catalog = context.catalog();
+    let (settings, catalog) = match (settings, catalog) {
+        (Ok(settings), Ok(catalog)) => (settings, catalog),
+        (settings, catalog) => {
+            let mistakes = [settings.err(), catalog.err()].into_iter().flatten().flatten();
+            return Err(mistakes.collect::<Vec<_>>().into());
+        }
+    };
+    logs::start(&settings.log).map_err(|error| CliError::config(chain(&error)))?;
+    let file = context.catalog_file();
+    match daemon::run(settings, catalog, file).await {
+        Ok(()) => Ok(Exit::Good),
+        Err(error) => Err(CliError {
+            exit: match &error {
+                DaemonError::Store(error) if error.is_transient() => Exit::Unavailable,
+                DaemonError::Store(_) | DaemonError::Listen { .. } => Exit::Config,
+                DaemonError::Signals(_) | DaemonError::Grace { .. } | DaemonError::Ended => {
+                    Exit::Found
+                }
+            },
+            text: chain(&error),
+        }),
+    }
+}
+
+impl Context {
+    fn settings(&self) -> Result<Settings, Vec<Mistake>> {
+        Settings::load(&self.dir, &self.overrides)
+    }
+
+    fn catalog(&self) -> Result<Catalog, Vec<Mistake>> {
+        Catalog::load(&self.catalog_file())
+    }
+
+    fn catalog_file(&self) -> PathBuf {
+        self.dir.join("catalog.toml")
+    }
+
+    /// The books, for a command that reads them.
+    async fn books(&self) -> Result<PgPool, CliError> {
+        let settings = self.settings()?;
+        Store::reader(&settings.database).await.map_err(CliError::store)
+    }
+}
+
+fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
+    let parse = |text: &String| match text.split_once('=') {
+        Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+        None => Err(CliError {
+            exit: Exit::Usage,
+            text: format!("--set {text} has no value; write --set section.key=value"),
+        }),
+    };
+    given.iter().map(parse).collect()
+}
+
+impl CliError {
+    pub fn found(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Found, text: text.into() }
+    }
+
+    pub fn config(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Config, text: text.into() }
+    }
+
+    pub fn unavailable(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Unavailable, text: text.into() }
+    }
+
+    pub fn store(error: StoreError) -> Self {
+        let exit = if error.is_transient() { Exit::Unavailable } else { Exit::Config };
+        Self { exit, text: chain(&error) }
+    }
+
+    pub fn broker(error: BrokerError) -> Self {
+        let exit = if error.is_transient() { Exit::Unavailable } else { Exit::Config };
+        Self { exit, text: chain(&error) }
+    }
+}
+
+impl From<Vec<Mistake>> for CliError {
+    fn from(mistakes: Vec<Mistake>) -> Self {
+        let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Self::config(lines.join("\ncreditd: "))
+    }
+}
+
+impl From<CommandError> for CliError {
+    fn from(error: CommandError) -> Self {
+        let exit = if error.is_away() { Exit::Unavailable } else { Exit::Found };
+        Self { exit, text: chain(&error) }
+    }
+}
+
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Good => Self::Good,
+            Ending::Wrong => Self::Found,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Found => 1,
+            Exit::Usage => 64,
+            Exit::Unavailable => 69,
+            Exit::Config => 78,
+        })
+    }
+}

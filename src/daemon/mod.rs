@@ -1,0 +1,254 @@
+//! Where broker and store meet: the intake, the relay, and what keeps them running.
+//!
+//! [`run`] reads as the daemon's life: wait for the database, migrate if allowed, start the loops,
+//! wait for a signal, drain within the grace. Everything spawned lives in one set; the first loop
+//! to end ends the rest.
+
+mod gauges;
+mod intake;
+mod lanes;
+mod poster;
+mod relay;
+pub mod retry;
+pub mod shutdown;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use self::gauges::Gauges;
+use self::intake::Intake;
+use self::relay::Relay;
+use self::retry::Retry;
+use self::shutdown::Shutdown;
+use crate::catalog::Catalog;
+use crate::event::{Source, Sources};
+use crate::ledger::Name;
+use crate::observe::health::{Beat, Health};
+use crate::observe::http;
+use crate::observe::metrics::Metrics;
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+
+/// Why the daemon could not run, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("the database can't be used as it is")]
+    Store(#[source] StoreError),
+    #[error("signals can't be received")]
+    Signals(#[source] std::io::Error),
+    #[error("health and metrics can't be shown on {address}; change http.listen")]
+    Listen {
+        address: std::net::SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("what was in work did not finish within run.shutdown_grace ({grace:?}); the broker delivers it again")]
+    Grace { grace: Duration },
+    #[error("a loop ended by itself, which is a fault of ours")]
+    Ended,
+}
+
+/// Runs until SIGTERM or SIGINT. SIGHUP reads `catalog_file` again.
+///
+/// # Errors
+/// [`DaemonError`] when it could not start, or not end in time.
+pub async fn run(
+    settings: Settings,
+    catalog: Catalog,
+    catalog_file: PathBuf,
+) -> Result<(), DaemonError> {
+    let (trigger, shutdown) = Shutdown::new();
+    let (metrics, health) = (Metrics::new(), Health::new());
+    let mut terminate = signal(SignalKind::terminate()).map_err(DaemonError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DaemonError::Signals)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(DaemonError::Signals)?;
+    let mut tasks = JoinSet::new();
+    if settings.http.enabled {
+        let address = settings.http.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| DaemonError::Listen { address, source })?;
+        let mut shutdown = shutdown.clone();
+        let (health, metrics) = (health.clone(), metrics.clone());
+        tasks.spawn(async move {
+            http::serve(listener, health, metrics, shutdown.requested()).await;
+        });
+    }
+    let starting = open_store(&settings, &catalog, shutdown.clone());
+    let store = tokio::select! {
+        opened = starting => match opened.map_err(DaemonError::Store)? {
+            Some(store) => store,
+            None => return Ok(()),
+        },
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    health.set_database_ready(true);
+    let (new_catalog, catalog) = watch::channel(Arc::new(catalog));
+    spawn_loops(&mut tasks, &settings, &store, catalog, &metrics, &health, &shutdown);
+    info!(version = env!("CARGO_PKG_VERSION"), "running");
+    let ended_by_itself = loop {
+        tokio::select! {
+            _ = terminate.recv() => break false,
+            _ = interrupt.recv() => break false,
+            _ = hang_up.recv() => reload(&catalog_file, &store, &new_catalog).await,
+            _ = tasks.join_next() => break true,
+        }
+    };
+    info!("stopping: finishing what is in work");
+    trigger.request();
+    let grace = settings.run.shutdown_grace;
+    let drained = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, drained).await.is_err() {
+        return Err(DaemonError::Grace { grace });
+    }
+    store.close().await;
+    info!("stopped");
+    match ended_by_itself {
+        true => Err(DaemonError::Ended),
+        false => Ok(()),
+    }
+}
+
+fn spawn_loops(
+    tasks: &mut JoinSet<()>,
+    settings: &Settings,
+    store: &Store,
+    catalog: watch::Receiver<Arc<Catalog>>,
+    metrics: &Metrics,
+    health: &Health,
+    shutdown: &Shutdown,
+) {
+    let wake = Arc::new(Notify::new());
+    let intake = Intake {
+        store: store.clone(),
+        broker: settings.broker.clone(),
+        catalog,
+        sources: sources(settings),
+        payload_max_bytes: settings.intake.payload_max_bytes,
+        batch_max: settings.intake.batch_max,
+        workers: settings.intake.workers,
+        metrics: metrics.clone(),
+        health: health.clone(),
+        wake: wake.clone(),
+    };
+    let relay = Relay {
+        store: store.clone(),
+        broker: settings.broker.clone(),
+        settings: settings.relay.clone(),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        wake,
+    };
+    let gauges =
+        Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
+    tasks.spawn(intake.run(shutdown.clone()));
+    tasks.spawn(relay.run(shutdown.clone()));
+    tasks.spawn(gauges.run(shutdown.clone()));
+}
+
+/// Waits for the database for as long as it takes; what waiting can't mend is an error. `None`:
+/// shutdown came first.
+async fn open_store(
+    settings: &Settings,
+    catalog: &Catalog,
+    mut shutdown: Shutdown,
+) -> Result<Option<Store>, StoreError> {
+    let mut retry = Retry::new();
+    loop {
+        let error = match try_open(settings, catalog).await {
+            Ok(store) => return Ok(Some(store)),
+            Err(error) if error.is_transient() => error,
+            Err(error) => return Err(error),
+        };
+        let delay = retry.next_delay();
+        warn!(error = %chain(&error), ?delay, "the database is away, trying again");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shutdown.requested() => return Ok(None),
+        }
+    }
+}
+
+async fn try_open(settings: &Settings, catalog: &Catalog) -> Result<Store, StoreError> {
+    if settings.migrate_on_start {
+        let migrated = Store::migrate(&settings.database).await?;
+        for migration in migrated.applied {
+            info!(migration, "schema migrated");
+        }
+    }
+    let store = Store::connect(&settings.database).await?;
+    for warning in store.warnings() {
+        warn!("{warning}");
+    }
+    store.check_migrated().await?;
+    store.check_units(&units(catalog)).await?;
+    Ok(store)
+}
+
+fn units(catalog: &Catalog) -> Vec<(Name, u8)> {
+    catalog.units().map(|(code, unit)| (code.clone(), unit.decimals)).collect()
+}
+
+/// Takes a new catalog over if it is valid; else says why and goes on with the old one.
+async fn reload(file: &Path, store: &Store, catalog: &watch::Sender<Arc<Catalog>>) {
+    match Catalog::load(file) {
+        Err(mistakes) => {
+            for mistake in mistakes {
+                error!(%mistake, "catalog not reloaded");
+            }
+        }
+        Ok(new) => match store.check_units(&units(&new)).await {
+            Err(error) => error!(error = %chain(&error), "catalog not reloaded"),
+            Ok(()) => {
+                info!(hash = %new.hash(), "catalog reloaded");
+                catalog.send_replace(Arc::new(new));
+            }
+        },
+    }
+}
+
+/// Where events come from, as the settings say.
+pub fn sources(settings: &Settings) -> Sources {
+    let named = settings.sources.iter().map(|(name, source)| {
+        let source = Source {
+            namespace: Some(Name::from(source.namespace.as_str())),
+            type_prefix: source.type_prefix.clone(),
+        };
+        (Name::from(name.as_str()), source)
+    });
+    Sources {
+        default: Name::from(settings.intake.default_source.as_str()),
+        type_prefix: settings.intake.type_prefix.clone(),
+        named: named.collect(),
+    }
+}
+
+/// Waits, but not for shutdown.
+async fn wait(delay: Duration, beat: &Beat, shutdown: &mut Shutdown) {
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = shutdown.requested() => {}
+    }
+    beat.touch();
+}
+
+/// An error with all its causes, for the one place that logs it.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -11,7 +11,8 @@ pub struct Message {
 }
 
 /// A header's value, as far as any convention uses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Header {
     Text(String),
     Int(i64),
@@ -23,6 +24,32 @@ pub enum Header {
 }
 
 impl Message {
+    /// What reading the body again would need, as JSON text; `None` when the body says it all.
+    pub fn properties(&self) -> Option<String> {
+        #[derive(serde::Serialize)]
+        struct Properties<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            content_type: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            r#type: Option<&'a str>,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            routing_key: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            app_id: Option<&'a str>,
+            #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+            headers: std::collections::BTreeMap<&'a str, &'a Header>,
+        }
+        let properties = Properties {
+            content_type: self.content_type.as_deref(),
+            r#type: self.kind.as_deref(),
+            routing_key: &self.routing_key,
+            app_id: self.app_id.as_deref(),
+            headers: self.headers.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        };
+        // A NUL passes JSON and fails in jsonb.
+        serde_json::to_string(&properties).ok().map(|text| text.replace("\\u0000", "\\ufffd"))
+    }
+
     /// The text of a header, matched without regard to case; `None` when it is missing or no text.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|(key, value)| match value {

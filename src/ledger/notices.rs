@@ -3,12 +3,10 @@
 //! Notices are values here; `notice/` turns them into what goes over the wire.
 
 use super::account::{Account, Balance};
-use super::amount::Credits;
+use super::amount::{Credits, Overflow};
 use super::entry::Cause;
 use super::money::Money;
-use super::names::{
-    AccountId, AccountKind, EventKey, EventName, Name, Reference, Timestamp,
-};
+use super::names::{AccountId, AccountKind, EventKey, EventName, Name, Reference, Timestamp};
 use super::outcome::Reason;
 use super::purchase::Purchase;
 use super::terms::Watch;
@@ -42,16 +40,17 @@ pub struct About {
     pub purchased_by: Option<Name>,
 }
 
-/// The notice's type and what only that type says. Amounts are positive.
+/// The notice's type and what only that type says. Amounts are positive, but for `moved`: what the
+/// event changed the balance by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tells {
     Credited { credits: Credits, money: Option<Money>, expires_at: Option<Timestamp> },
     Revoked { credits: Credits, shortfall: Credits },
     Restored { credits: Credits },
     Reset { forfeited: Credits, carried: Credits, forgiven: Credits },
-    Low { threshold: Credits },
-    Recovered { threshold: Credits },
-    Depleted,
+    Low { threshold: Credits, moved: Credits },
+    Recovered { threshold: Credits, moved: Credits },
+    Depleted { moved: Credits },
     Declined { credits: Credits, meter: Option<Name>, count: i64 },
 }
 
@@ -101,7 +100,7 @@ impl Tells {
             Self::Reset { .. } => "balance.reset",
             Self::Low { .. } => "balance.low",
             Self::Recovered { .. } => "balance.recovered",
-            Self::Depleted => "balance.depleted",
+            Self::Depleted { .. } => "balance.depleted",
             Self::Declined { .. } => "usage.declined",
         }
     }
@@ -115,8 +114,9 @@ pub(super) fn judge(
     watch: &Watch,
     cause: &Cause,
     flips: &mut Vec<Flip>,
-) -> Vec<Tells> {
+) -> Result<Vec<Tells>, Overflow> {
     let after = balance.balance;
+    let moved = after.minus(before)?;
     let mut tells = Vec::new();
     forget_removed(balance, watch, cause, flips);
     let crossed: Vec<Credits> = watch
@@ -126,7 +126,7 @@ pub(super) fn judge(
         .filter(|line| before >= *line && after < *line && !balance.latched.contains(line))
         .collect();
     if let Some(lowest) = crossed.iter().min() {
-        tells.push(Tells::Low { threshold: *lowest });
+        tells.push(Tells::Low { threshold: *lowest, moved });
     }
     for line in crossed {
         balance.latched.push(line);
@@ -134,13 +134,13 @@ pub(super) fn judge(
     }
     balance.latched.sort_by(|left, right| right.cmp(left));
     if let Some(threshold) = recover(balance, watch, cause, flips) {
-        tells.push(Tells::Recovered { threshold });
+        tells.push(Tells::Recovered { threshold, moved });
     }
     match (balance.depleted, after.is_positive()) {
         (false, false) if before.is_positive() => {
             balance.depleted = true;
             flips.push(Flip::of(balance, None, true, cause));
-            tells.push(Tells::Depleted);
+            tells.push(Tells::Depleted { moved });
         }
         (true, true) => {
             balance.depleted = false;
@@ -151,7 +151,7 @@ pub(super) fn judge(
     if !tells.is_empty() || !flips.is_empty() {
         balance.change.touch();
     }
-    tells
+    Ok(tells)
 }
 
 /// A threshold that the catalog no longer has is let go without a word.

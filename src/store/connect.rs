@@ -63,6 +63,27 @@ impl Store {
         Ok(Self { pool, deadline, warnings: warnings.into() })
     }
 
+    /// Connections for the commands that read the books: no part of the daemon's pool, because
+    /// they ask questions that a plan for the hot path would answer slowly, and take their time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database can't be reached or is not migrated.
+    pub async fn reader(settings: &DatabaseSettings) -> Result<PgPool, StoreError> {
+        let store = Self::connect(settings).await?;
+        store.check_migrated().await?;
+        store.close().await;
+        let options: PgConnectOptions =
+            settings.url.expose().parse().map_err(|source| StoreError::Url { source })?;
+        let options = options
+            .application_name("creditd reading")
+            .options([("default_transaction_read_only", "on"), ("jit", "off")])
+            .disable_statement_logging();
+        Ok(PgPoolOptions::new()
+            .max_connections(2)
+            .acquire_timeout(settings.connect_timeout)
+            .connect_lazy_with(options))
+    }
+
     /// Settings of the server that may lose committed credits in a crash; for a loud log line each.
     pub fn warnings(&self) -> &[String] {
         &self.warnings

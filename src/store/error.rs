@@ -34,6 +34,9 @@ pub enum StoreError {
     #[error("could not migrate the database")]
     Migrate { source: sqlx::migrate::MigrateError },
 
+    #[error("the database lacks migrations ({missing}): run `creditd migrate`")]
+    NotMigrated { missing: String },
+
     #[error("role {role:?} does not exist: create it, or leave the setting out")]
     NoRole { role: String },
 
@@ -69,6 +72,7 @@ impl StoreError {
             Self::NoDatabase { .. }
             | Self::Url { .. }
             | Self::Migrate { .. }
+            | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
             | Self::Corrupt { .. }
@@ -90,6 +94,7 @@ impl StoreError {
             | Self::NoDatabase { .. }
             | Self::Url { .. }
             | Self::Migrate { .. }
+            | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
             | Self::Corrupt { .. }
@@ -113,6 +118,7 @@ impl StoreError {
             | Self::NoDatabase { .. }
             | Self::Url { .. }
             | Self::Migrate { .. }
+            | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
             | Self::Corrupt { .. }

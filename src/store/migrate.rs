@@ -10,7 +10,10 @@ use super::grant;
 
 /// All migrations, in order; a new one is one line.
 const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "books", include_str!("../../migrations/0001_books.sql"))];
+    &[
+    (1, "books", include_str!("../../migrations/0001_books.sql")),
+    (2, "reading", include_str!("../../migrations/0002_reading.sql")),
+];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";
 
@@ -69,6 +72,15 @@ impl Store {
         grant::all(&mut connection, settings).await?;
         within(settings, "close a connection", connection.close()).await?;
         Ok(Migrated { created_database, applied: missing(&before) })
+    }
+
+    /// # Errors
+    /// [`StoreError::NotMigrated`] when the database lacks what this program needs.
+    pub async fn check_migrated(&self) -> Result<(), StoreError> {
+        match self.schema_state().await? {
+            state if state.is_current() => Ok(()),
+            state => Err(StoreError::NotMigrated { missing: state.missing.join(", ") }),
+        }
     }
 
     /// # Errors

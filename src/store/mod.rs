@@ -24,8 +24,10 @@ mod balance;
 mod batch;
 mod columns;
 mod connect;
+pub mod desk;
 mod entry;
 mod error;
+pub mod events;
 mod grant;
 mod inbox;
 mod lease;
@@ -36,6 +38,8 @@ mod outbox;
 mod parked;
 mod purchase;
 mod purchase_line;
+mod read_error;
+pub mod reading;
 mod reference;
 mod refund;
 mod repayment;
@@ -44,12 +48,14 @@ mod revocation;
 mod save;
 mod session;
 mod unit;
+pub mod verify;
 
 pub use batch::Batch;
 pub use connect::{DatabaseSettings, Store};
 pub use error::StoreError;
 pub use migrate::{Migrated, SchemaState};
 pub use outbox::{OutboxCursor, PendingNotice};
+pub use read_error::ReadError;
 
 use std::time::Duration;
 

@@ -20,6 +20,16 @@ impl Store {
         upsert(&mut tx, &sorted).await?;
         tx.commit().await
     }
+
+    /// Like [`Store::check_units`], without writing anything.
+    ///
+    /// # Errors
+    /// [`StoreError::UnitChanged`].
+    pub async fn compare_units(&self, units: &[(Name, u8)]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        refuse_changed(&mut tx, units).await?;
+        tx.rollback().await
+    }
 }
 
 async fn refuse_changed(tx: &mut Session, units: &[(Name, u8)]) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use super::reverse::reverse;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::book::{Book, Joined, Record};
-use crate::ledger::command::{RefundClaim, RefundStatus, Refund, Request};
+use crate::ledger::command::{Refund, RefundClaim, RefundStatus, Request};
 use crate::ledger::money::StatedMoney;
 use crate::ledger::names::Timestamp;
 use crate::ledger::notices::About;
@@ -38,7 +38,7 @@ pub(super) fn refund(
     let about = About::of(&joined.purchase);
     let mut working = Working::new(request, account, occurred_at);
     reverse(&mut working, &mut joined.purchase, &about)?;
-    working.judge(rules);
+    working.judge(rules)?;
     Ok(working.commit(book, joined, why_empty))
 }
 

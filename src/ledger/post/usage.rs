@@ -36,7 +36,7 @@ pub(super) fn draw(
         }));
     } else {
         plan.post(balance, &cause, entries)?;
-        tells = judge(balance, before, &rules.watch(&usage.unit), &cause, flips);
+        tells = judge(balance, before, &rules.watch(&usage.unit), &cause, flips)?;
         match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => record.postings.push(Span {
                 unit: usage.unit.clone(),
@@ -87,7 +87,7 @@ impl Plan {
             WhenShort::Partial => plan.uncovered = owed,
             WhenShort::Decline => plan.is_declined = true,
         }
-        // After these two, no single movement below can overflow.
+        // After these two, nothing below can overflow: not a movement, nor their sum.
         balance.overdraft.plus(plan.overdraft)?;
         balance.balance.minus(usage.cost)?;
         Ok(plan)

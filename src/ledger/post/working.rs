@@ -116,22 +116,27 @@ impl<'a> Working<'a> {
     }
 
     /// Judges every touched unit's thresholds, once, after the last movement (semantics 8.3).
-    pub(super) fn judge(&mut self, rules: &Rules) {
+    pub(super) fn judge(&mut self, rules: &Rules) -> Result<(), Overflow> {
         for (unit, before) in self.before.clone() {
             let (cause, watch) = (self.cause, rules.watch(&unit));
             let balance = self.account.balance_mut(&unit);
-            let tells = judge(balance, before, &watch, &cause, &mut self.flips);
+            let tells = judge(balance, before, &watch, &cause, &mut self.flips)?;
             for tells in tells {
                 self.tell(&unit, tells, About::default());
             }
         }
+        Ok(())
     }
 
     /// The point of no return: the book takes over what was tried.
-    pub(super) fn commit(self, book: &mut Book, joined: Joined, why_empty: AppliedReason) -> Record {
+    pub(super) fn commit(
+        self,
+        book: &mut Book,
+        joined: Joined,
+        why_empty: AppliedReason,
+    ) -> Record {
         let reason = self.entries.is_empty().then_some(why_empty);
-        let mut record =
-            Record::of(self.request, self.cause.occurred_at, Verdict::Applied(reason));
+        let mut record = Record::of(self.request, self.cause.occurred_at, Verdict::Applied(reason));
         record.account = Some(self.account.id);
         record.purchase = Some(joined.purchase.id);
         record.postings = spans(&self.entries);
@@ -149,10 +154,11 @@ impl<'a> Working<'a> {
 fn spans(entries: &[Entry]) -> Vec<Span> {
     let mut spans: BTreeMap<&Name, Span> = BTreeMap::new();
     for entry in entries {
-        spans
-            .entry(&entry.unit)
-            .and_modify(|span| span.last = entry.seq)
-            .or_insert_with(|| Span { unit: entry.unit.clone(), first: entry.seq, last: entry.seq });
+        spans.entry(&entry.unit).and_modify(|span| span.last = entry.seq).or_insert_with(|| Span {
+            unit: entry.unit.clone(),
+            first: entry.seq,
+            last: entry.seq,
+        });
     }
     spans.into_values().collect()
 }

@@ -1,0 +1,139 @@
+//! `creditd publish FILE…`: puts events on the broker, one a line, and waits for every confirm.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{CliError, Exit, Output};
+use crate::broker::{BrokerSettings, Outgoing, Publication, Publisher, ensure_topology};
+use crate::settings::Settings;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files with one event a line ("-": standard input); blank lines and lines that begin with #
+    /// are skipped
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Publications that wait for their confirms together.
+const WINDOW: usize = 1_000;
+/// A line longer than this is no event of anybody's.
+const LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// # Errors
+/// [`CliError`] when a file can't be read, the broker is away, or a line is taken by no queue.
+pub async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
+    ensure_topology(&settings.broker).await.map_err(CliError::broker)?;
+    let mut publisher = Publisher::open(&settings.broker).await.map_err(CliError::broker)?;
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}") {
+        bar.set_style(style);
+    }
+    let mut published = 0_u64;
+    for path in &args.files {
+        let mut lines = Lines::open(path)?;
+        loop {
+            let window = lines.window(&settings.broker)?;
+            if window.is_empty() {
+                break;
+            }
+            let outcomes = publisher.publish(&window).await.map_err(CliError::broker)?;
+            refuse_unless_confirmed(&outcomes)?;
+            published = published.saturating_add(u64::try_from(outcomes.len()).unwrap_or(0));
+            bar.set_position(published);
+        }
+    }
+    publisher.close().await;
+    bar.finish_and_clear();
+    output.answer(&serde_json::json!({ "published": published }), || {
+        format!("{published} events published and confirmed")
+    })?;
+    Ok(Exit::Good)
+}
+
+fn refuse_unless_confirmed(outcomes: &[Publication]) -> Result<(), CliError> {
+    let lost = outcomes.iter().filter(|outcome| **outcome != Publication::Confirmed).count();
+    match lost {
+        0 => Ok(()),
+        lost => Err(CliError::unavailable(format!(
+            "{lost} of {} events were not taken by the queue; it may be full (publish the file \
+             again: events that arrived are duplicates)",
+            outcomes.len()
+        ))),
+    }
+}
+
+struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+}
+
+impl Lines {
+    fn open(path: &PathBuf) -> Result<Self, CliError> {
+        let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
+            true => Box::new(std::io::stdin().lock()),
+            false => {
+                let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+                Box::new(BufReader::new(file))
+            }
+        };
+        Ok(Self { path: path.clone(), reader })
+    }
+
+    fn window(&mut self, broker: &BrokerSettings) -> Result<Vec<Outgoing>, CliError> {
+        let mut window = Vec::new();
+        while window.len() < WINDOW {
+            let mut line = Vec::new();
+            let read = (&mut self.reader).take(LINE_MAX_BYTES).read_until(b'\n', &mut line);
+            if read.map_err(|error| unreadable(&self.path, &error))? == 0 {
+                break;
+            }
+            let text = line.trim_ascii();
+            if !text.is_empty() && !text.starts_with(b"#") {
+                window.push(outgoing(text, broker));
+            }
+        }
+        Ok(window)
+    }
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> CliError {
+    CliError::found(format!("{} can't be read: {error}", path.display()))
+}
+
+/// An event whose type the queue is bound to goes through the exchange, as a billing system's
+/// would; anything else straight to the queue, so that nothing is lost on the way.
+fn outgoing(line: &[u8], broker: &BrokerSettings) -> Outgoing {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        specversion: Option<String>,
+        r#type: Option<String>,
+    }
+    let envelope: Option<Envelope> = serde_json::from_slice(line).ok();
+    let is_structured = envelope.as_ref().is_some_and(|event| event.specversion.is_some());
+    let bound = envelope
+        .and_then(|event| event.r#type)
+        .filter(|kind| is_structured && broker.bindings.contains(kind));
+    let (exchange, routing_key) = match bound {
+        Some(kind) => (broker.events_exchange.clone(), kind),
+        None => (String::new(), broker.queue.clone()),
+    };
+    Outgoing {
+        exchange,
+        routing_key,
+        message_id: uuid::Uuid::new_v4().to_string(),
+        kind: None,
+        content_type: Some(
+            if is_structured { "application/cloudevents+json" } else { "application/json" }
+                .to_owned(),
+        ),
+        app_id: None,
+        timestamp_seconds: None,
+        headers: Vec::new(),
+        body: line.to_vec(),
+        mandatory: true,
+    }
+}

@@ -1,0 +1,47 @@
+//! Figures that only the database knows, looked up now and then: the outbox's depth, what is
+//! parked, what waits.
+
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::shutdown::Shutdown;
+use crate::observe::health::Health;
+use crate::observe::metrics::Metrics;
+use crate::store::{Store, StoreError};
+
+pub struct Gauges {
+    pub store: Store,
+    pub metrics: Metrics,
+    pub health: Health,
+}
+
+const EVERY: Duration = Duration::from_secs(5);
+const STILL_AT_MOST: Duration = Duration::from_secs(60);
+
+impl Gauges {
+    pub async fn run(self, mut shutdown: Shutdown) {
+        let beat = self.health.beat("gauges", STILL_AT_MOST);
+        while !shutdown.is_requested() {
+            beat.touch();
+            match self.look().await {
+                Ok(()) => self.health.set_database_ready(true),
+                Err(error) => {
+                    self.health.set_database_ready(false);
+                    debug!(error = %super::chain(&error), "figures not read");
+                }
+            }
+            super::wait(EVERY, &beat, &mut shutdown).await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let outbox = self.store.outbox_depth().await?;
+        self.metrics.set_outbox(outbox.count, outbox.oldest.unwrap_or_default());
+        let waiting = self.store.waiting_purchases().await?;
+        self.metrics.set_waiting(waiting.count, waiting.oldest.unwrap_or_default());
+        let parked = self.store.parked_by_reason().await?;
+        self.metrics.set_parked(parked.iter().map(|(reason, count)| (reason.as_str(), *count)));
+        Ok(())
+    }
+}

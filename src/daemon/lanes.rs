@@ -1,0 +1,82 @@
+//! Cutting a round into lanes: events that share an account or a purchase stay together, in the
+//! order in which they came.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use tokio::time::Instant;
+
+use crate::event::Message;
+use crate::ledger::{Asks, Command, Name, Reference, Request};
+
+/// A decoded delivery.
+pub(super) struct Arrived {
+    pub(super) tag: u64,
+    pub(super) at: Instant,
+    pub(super) request: Request,
+    pub(super) message: Message,
+}
+
+/// Below this many events a second transaction costs more than it saves.
+const WORTH_CUTTING: usize = 200;
+
+/// At most `workers` lanes, each a list of batches of at most `batch_max` events to be written one
+/// after the other.
+pub(super) fn lanes(
+    round: Vec<Arrived>,
+    workers: usize,
+    batch_max: usize,
+) -> Vec<Vec<Vec<Arrived>>> {
+    let count = match round.len() {
+        0..WORTH_CUTTING => 1,
+        _ => workers.max(1),
+    };
+    let mut lanes: Vec<Vec<Arrived>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    let mut known = HashMap::new();
+    for arrived in round {
+        let lane = lane_of(&arrived.request, count, &mut known);
+        if let Some(lane) = lanes.get_mut(lane) {
+            lane.push(arrived);
+        }
+    }
+    lanes.retain(|lane| !lane.is_empty());
+    lanes.into_iter().map(|lane| batches(lane, batch_max)).collect()
+}
+
+fn batches(lane: Vec<Arrived>, batch_max: usize) -> Vec<Vec<Arrived>> {
+    let mut batches = Vec::new();
+    let mut rest = lane;
+    while rest.len() > batch_max.max(1) {
+        let tail = rest.split_off(batch_max.max(1));
+        batches.push(std::mem::replace(&mut rest, tail));
+    }
+    batches.push(rest);
+    batches
+}
+
+/// A refund names no account, so it follows the payment of the same purchase in the round; two
+/// lanes that still meet at one account only wait for each other in the database.
+fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize>) -> usize {
+    match &request.asks {
+        Asks::Command(Command::Use(usage)) => hashed(&usage.account, count),
+        Asks::Command(Command::Pay(payment)) => {
+            let lane = hashed::<Name>(&payment.account, count);
+            for reference in &payment.references {
+                known.insert(reference.clone(), lane);
+            }
+            lane
+        }
+        Asks::Command(Command::Refund(refund)) => {
+            let paid = refund.references.iter().find_map(|reference| known.get(reference));
+            paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
+        }
+        Asks::Nothing | Asks::Rejected(_) => hashed(&request.name, count),
+    }
+}
+
+fn hashed<T: Hash>(value: &T, count: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    let count = u64::try_from(count).unwrap_or(1).max(1);
+    usize::try_from(hasher.finish().checked_rem(count).unwrap_or(0)).unwrap_or(0)
+}

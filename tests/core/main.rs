@@ -1,0 +1,18 @@
+//! The rules, in memory: what an event does to the books. Named after semantics' rules.
+
+#![allow(
+    unreachable_pub,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test crate: nothing is exported, and a panic is a failed test"
+)]
+
+mod grants;
+mod notices;
+mod once;
+mod properties;
+mod refunds;
+mod usage;
+mod world;

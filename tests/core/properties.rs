@@ -1,0 +1,314 @@
+//! What holds whatever comes: sections 3.5 and 10.
+
+use std::collections::BTreeMap;
+
+use super::world::*;
+use creditd::ledger::*;
+use proptest::prelude::*;
+
+/// 10.1 and 10.2 over a whole book kept in memory.
+pub fn books_are_right(book: &Book) {
+    for account in book.accounts.values() {
+        for balance in account.balances.values() {
+            lots_are_right(book, balance);
+            entries_chain(book, balance);
+        }
+    }
+    for purchase in book.purchases.values() {
+        let Some(sale) = &purchase.sale else { continue };
+        let targets = purchase.targets().unwrap();
+        for (line, target) in sale.lines.iter().zip(targets) {
+            let reversed = line.reversed.plus(line.shortfall).unwrap();
+            assert!(!line.reversed.is_negative() && reversed <= line.granted);
+            assert_eq!(reversed, target.credits, "reversed as 4.8 says");
+            assert_eq!(line.reversed_minor, target.minor);
+            let outstanding = |from: fn(&SliceFrom) -> bool| -> i64 {
+                let slices = line.slices.iter().filter(|slice| from(&slice.from));
+                slices.map(|slice| slice.outstanding().unwrap().steps()).sum()
+            };
+            assert_eq!(outstanding(|from| *from == SliceFrom::Shortfall), line.shortfall.steps());
+            assert_eq!(outstanding(|from| *from != SliceFrom::Shortfall), line.reversed.steps());
+        }
+    }
+}
+
+fn lots_are_right(book: &Book, balance: &Balance) {
+    let mut open = 0;
+    for lot in &balance.lots {
+        assert!(!lot.remaining.is_negative() && lot.remaining <= lot.granted);
+        let entries = own(book, balance).filter(|entry| entry.lot == Some(lot.no));
+        let sum: i64 = entries.map(|entry| entry.credits.steps()).sum();
+        assert_eq!(lot.remaining.steps(), sum, "a lot holds what its entries add up to");
+        open += lot.remaining.steps();
+    }
+    assert_eq!(balance.balance.steps(), open - balance.overdraft.steps());
+    let order: Vec<_> = balance.lots.iter().map(|lot| lot.no).collect();
+    assert_eq!(order.len(), usize::try_from(balance.last_lot.0).unwrap());
+}
+
+fn entries_chain(book: &Book, balance: &Balance) {
+    let (mut sum, mut seq) = (0, 0);
+    for entry in own(book, balance) {
+        sum += entry.credits.steps();
+        seq += 1;
+        assert_eq!((entry.seq, entry.balance_after.steps()), (seq, sum));
+        assert!(!entry.credits.is_zero());
+    }
+    assert_eq!((balance.entry_seq, balance.balance.steps()), (seq, sum));
+}
+
+fn own<'a>(book: &'a Book, balance: &'a Balance) -> impl Iterator<Item = &'a Entry> {
+    let entries = book.journal.entries.iter();
+    entries.filter(|entry| entry.account == balance.account && entry.unit == balance.unit)
+}
+
+/// Every order of a few events.
+fn orders<T: Clone>(events: &[T]) -> Vec<Vec<T>> {
+    if events.len() < 2 {
+        return vec![events.to_vec()];
+    }
+    let mut all = Vec::new();
+    for index in 0..events.len() {
+        let mut rest = events.to_vec();
+        let first = rest.remove(index);
+        for mut order in orders(&rest) {
+            order.insert(0, first.clone());
+            all.push(order);
+        }
+    }
+    all
+}
+
+#[test]
+fn every_order_of_one_purchase_ends_in_the_same_books_3_5() {
+    let lines = vec![line("l1", 6_667, &package("a", 101)), line("l2", 3_333, &package("b", 53))];
+    let events = [
+        event("paid", Command::Pay(Box::new(payment("acme", &["in_1", "pay_1"], lines)))),
+        event("partial", take_back("in_1", amount(1_111))),
+        event("total", take_back("pay_1", total(4_444))),
+        event("used", consume("acme", 77)),
+        event("again", consume("acme", 60)),
+    ];
+
+    let mut ends = std::collections::BTreeSet::new();
+    for order in orders(&events) {
+        let mut world = World::default();
+        for request in &order {
+            world.decides(request);
+        }
+        for request in &order {
+            assert_eq!(world.decides(request), "duplicate");
+        }
+        ends.insert(format!("{:?}", world.state()));
+    }
+
+    assert_eq!(ends.len(), 1, "{ends:#?}");
+}
+
+/// A random event about one of a few purchases and accounts.
+fn any_command() -> impl Strategy<Value = Command> {
+    let id = |purchase: u8| format!("in_{purchase}");
+    let account = |purchase: u8| if purchase.is_multiple_of(2) { "acme" } else { "beta" };
+    let packages = prop_oneof![
+        Just(package("p", 101)),
+        Just(package("gift", 33).promotional()),
+        Just(package("scoped", 20).for_meters(&["tokens"])),
+        Just(package("clamped", 50).when_spent(WhenSpent::Clamp)),
+        Just(package("kept", 50).when_spent(WhenSpent::Park)),
+        Just(package("final", 50).final_sale()),
+        Just(package("plan", 90).reset("plan")),
+        Just(package("rolling", 70).reset_with(
+            "plan",
+            ResetScope::Family,
+            25,
+            ResetOverdraft::Repay
+        )),
+        Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
+    ];
+    let claim = prop_oneof![
+        (1..12_000_i64).prop_map(amount),
+        (1..12_000_i64).prop_map(total),
+        Just(RefundClaim::Full),
+        (1..9_000_i64).prop_map(|minor| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l1"),
+            back: LineRefund::Money(StatedMoney::Minor(minor)),
+        }])),
+        (1..100_i64).prop_map(|steps| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l2"),
+            back: LineRefund::Credits(Number::parse(&credits(steps).text(2)).unwrap()),
+        }])),
+    ];
+    let status = prop_oneof![
+        Just(RefundStatus::Pending),
+        Just(RefundStatus::Succeeded),
+        Just(RefundStatus::Failed)
+    ];
+    let when_short =
+        prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
+    prop_oneof![
+        (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64).prop_map(
+            move |(purchase, first, second, minor, late)| {
+                let lines = vec![line("l1", minor, &first), line("l2", 1_000, &second)];
+                let mut paid = payment(account(purchase), &[&id(purchase)], lines);
+                paid.paid_at = Some(at(late));
+                Command::Pay(Box::new(paid))
+            }
+        ),
+        (0..6_u8, 0..4_u8, claim, status).prop_map(move |(purchase, refund_id, claim, status)| {
+            let mut back = refund(&id(purchase), claim);
+            if refund_id > 0 {
+                back = named(back, &format!("re_{refund_id}"));
+                back.status = status;
+            }
+            Command::Refund(Box::new(back))
+        }),
+        (0..2_u8, 0..120_i64, when_short).prop_map(move |(purchase, cost, when_short)| {
+            let meter = if cost % 3 == 0 { "tokens" } else { "api" };
+            consume_with(account(purchase), cost, meter, when_short)
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Invariants are checked after every event, inside `decides`.
+    #[test]
+    fn the_books_are_right_after_every_event_10(
+        commands in prop::collection::vec(any_command(), 1..60)
+    ) {
+        let mut world = World::watching(&[100, 20], Some(120));
+        for command in commands {
+            world.does(command);
+        }
+        latches_alternate(&world);
+        notices_match_entries(&world);
+    }
+
+    #[test]
+    fn replaying_everything_changes_nothing_3_3(
+        commands in prop::collection::vec(any_command(), 1..30)
+    ) {
+        let mut world = World::watching(&[100], None);
+        let events: Vec<Request> = (0..)
+            .zip(commands)
+            .map(|(n, command)| event(&format!("e{n}"), command))
+            .collect();
+        for request in &events {
+            world.decides(request);
+        }
+        let (state, entries) = (world.state(), world.entries().len());
+        for request in events.iter().rev() {
+            world.decides(request);
+        }
+        prop_assert_eq!(world.state(), state);
+        prop_assert_eq!(world.entries().len(), entries);
+    }
+
+    /// Class 3.5: mode add, debt, unlimited overdraft. One purchase, any refunds, any order.
+    #[test]
+    fn any_order_and_repetition_of_refunds_ends_the_same_3_5(
+        paid in 0..20_000_i64,
+        granted in 0..5_000_i64,
+        refunds in prop::collection::vec((0..15_000_i64, any::<bool>()), 0..6),
+        used in 0..6_000_i64,
+        shuffles in prop::collection::vec(any::<prop::sample::Index>(), 16),
+    ) {
+        let lines = vec![line("l1", paid, &package("a", granted)), line("l2", 777, &package("b", 31))];
+        let mut events = vec![
+            event("paid", Command::Pay(Box::new(payment("acme", &["in_1"], lines)))),
+            event("used", consume("acme", used)),
+        ];
+        for (n, (minor, is_total)) in refunds.iter().enumerate() {
+            let claim = if *is_total { total(*minor) } else { amount(*minor) };
+            events.push(event(&format!("r{n}"), take_back("in_1", claim)));
+        }
+        let mut straight = World::default();
+        for request in &events {
+            straight.decides(request);
+        }
+        for shuffle in shuffles {
+            let moved = events.remove(shuffle.index(events.len()));
+            events.push(moved);
+        }
+        let mut shuffled = World::default();
+        for request in events.iter().chain(&events) {
+            shuffled.decides(request);
+        }
+        prop_assert_eq!(shuffled.state(), straight.state());
+    }
+
+    #[test]
+    fn partial_refunds_never_create_or_lose_a_step_4_8(
+        granted in 1..1_000_000_i64,
+        parts in prop::collection::vec(1..5_000_i64, 1..20),
+    ) {
+        let paid: i64 = parts.iter().sum();
+        let mut world = World::default();
+        world.does(pay("acme", "in_1", paid, &package("p", granted)));
+        for part in &parts {
+            world.does(take_back("in_1", amount(*part)));
+        }
+        prop_assert_eq!(world.balance("acme"), 0);
+        prop_assert_eq!(world.overdraft("acme"), 0);
+    }
+}
+
+/// 10.4: flips alternate, and agree with what is latched now.
+fn latches_alternate(world: &World) {
+    let mut latched: BTreeMap<_, bool> = BTreeMap::new();
+    for flip in &world.book.journal.flips {
+        let key = (flip.account, flip.unit.clone(), flip.threshold);
+        let before = latched.insert(key, flip.latched).unwrap_or(false);
+        assert_ne!(before, flip.latched, "a flip flips");
+    }
+    for account in world.book.accounts.values() {
+        for balance in account.balances.values() {
+            let key = |threshold| (account.id, balance.unit.clone(), threshold);
+            let is_latched = |threshold| latched.get(&key(threshold)).copied().unwrap_or(false);
+            assert_eq!(balance.depleted, is_latched(None));
+            for threshold in [100, 20].map(credits) {
+                assert_eq!(balance.latched.contains(&threshold), is_latched(Some(threshold)));
+            }
+        }
+    }
+}
+
+/// 10.4: each moving notice tells what entries of its event and unit moved, and no entry is untold.
+fn notices_match_entries(world: &World) {
+    let mut moved: BTreeMap<(EventKey, Name, &str), i64> = BTreeMap::new();
+    let mut told = moved.clone();
+    for entry in &world.book.journal.entries {
+        let what = match entry.kind {
+            EntryKind::Granted => "credited",
+            EntryKind::Revoked => "revoked",
+            EntryKind::Restored => "restored",
+            EntryKind::Forfeited => "forfeited",
+            EntryKind::Forgiven => "forgiven",
+            EntryKind::Carried if entry.credits.is_positive() => "carried",
+            EntryKind::Carried | EntryKind::Used | EntryKind::Overdrawn | EntryKind::Repaid => {
+                continue;
+            }
+        };
+        let key = (entry.event, entry.unit.clone(), what);
+        *moved.entry(key).or_default() += entry.credits.steps().abs();
+    }
+    for notice in &world.book.journal.notices {
+        let figures = match &notice.tells {
+            Tells::Credited { credits, .. } => vec![("credited", *credits)],
+            Tells::Revoked { credits, .. } => vec![("revoked", *credits)],
+            Tells::Restored { credits } => vec![("restored", *credits)],
+            Tells::Reset { forfeited, carried, forgiven } => {
+                vec![("forfeited", *forfeited), ("carried", *carried), ("forgiven", *forgiven)]
+            }
+            Tells::Low { .. }
+            | Tells::Recovered { .. }
+            | Tells::Depleted { .. }
+            | Tells::Declined { .. } => vec![],
+        };
+        for (what, credits) in figures.into_iter().filter(|(_, credits)| !credits.is_zero()) {
+            *told.entry((notice.event, notice.unit.clone(), what)).or_default() += credits.steps();
+        }
+    }
+    assert_eq!(told, moved);
+}

@@ -1,0 +1,336 @@
+//! From wire to typed values, and back: the contract with the neighbours, in memory.
+
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test crate: nothing is exported, and a panic is a failed test"
+)]
+
+use std::path::Path;
+
+use creditd::catalog::Catalog;
+use creditd::event::{Header, Message, Source, Sources, read};
+use creditd::ledger::*;
+
+const CATALOG: &str = r#"
+[units.CRD]
+name = "credits"
+decimals = 2
+direct_usage = true
+
+[[packages]]
+id = "p100"
+product = "prod_100"
+unit = "CRD"
+credits = "100"
+
+[[meters]]
+id = "api"
+unit = "CRD"
+rate = "0.01"
+rates = [{ when = { model = "large" }, rate = "0.5" }]
+
+[[meters]]
+id = "free"
+unit = "CRD"
+free = true
+
+[policy]
+ignore = ["customer.created"]
+"#;
+
+fn catalog() -> Catalog {
+    Catalog::parse(CATALOG, Path::new("catalog.toml")).unwrap()
+}
+
+fn message(body: &str) -> Message {
+    Message { body: body.as_bytes().to_vec(), ..Message::default() }
+}
+
+fn reads(message: &Message) -> Request {
+    read(message, &catalog(), &Sources::default(), 65_536)
+}
+
+fn structured(kind: &str, data: &str) -> Message {
+    message(&format!(
+        r#"{{"specversion":"1.0","type":"{kind}","source":"shop","id":"e1","data":{data}}}"#
+    ))
+}
+
+/// The refusal's text, or panics with what was read instead.
+fn refusal(message: &Message) -> String {
+    match reads(message).asks {
+        Asks::Rejected(rejection) => rejection.to_string(),
+        other => panic!("was not refused: {other:?}"),
+    }
+}
+
+fn payment(message: &Message) -> Payment {
+    match reads(message).asks {
+        Asks::Command(Command::Pay(payment)) => *payment,
+        other => panic!("is no payment: {other:?}"),
+    }
+}
+
+const PAID: &str = r#"{"account":"acme","invoice_id":"in_1","currency":"USD","lines":[{"line_id":"l1","product":"prod_100","amount":"19.90"}]}"#;
+
+#[test]
+fn a_structured_event_is_read_whatever_its_content_type() {
+    for content_type in [None, Some("text/plain"), Some("application/cloudevents+json")] {
+        let mut event = structured("payment.succeeded", PAID);
+        event.content_type = content_type.map(str::to_owned);
+
+        let request = reads(&event);
+
+        assert_eq!(request.name.to_string(), "shop/e1");
+        assert!(matches!(request.asks, Asks::Command(Command::Pay(_))));
+    }
+}
+
+#[test]
+fn a_plain_message_takes_its_type_id_and_source_from_headers_and_properties() {
+    let mut plain = message(r#"{"event_id":"e7","account":"acme","meter":"api","quantity":3}"#);
+    plain.routing_key = "usage.recorded".to_owned();
+    plain.app_id = Some("gateway".to_owned());
+    assert_eq!(reads(&plain).name.to_string(), "gateway/e7");
+
+    plain.headers = vec![
+        ("Event-Id".to_owned(), Header::Text("h1".to_owned())),
+        ("event-source".to_owned(), Header::Text("edge".to_owned())),
+    ];
+    plain.kind = Some("payment.failed".to_owned());
+    let request = reads(&plain);
+    assert_eq!(request.name.to_string(), "edge/h1");
+    assert_eq!(request.kind.as_ref(), "payment.failed");
+}
+
+#[test]
+fn a_plain_message_without_an_id_is_malformed_and_named_by_its_bytes() {
+    let mut plain = message(r#"{"account":"acme","meter":"api","quantity":3}"#);
+    plain.routing_key = "usage.recorded".to_owned();
+
+    let request = reads(&plain);
+
+    assert_eq!(request.name.source.as_ref(), "sha-256");
+    assert_eq!(request.name.id.len(), 64);
+    assert!(refusal(&plain).starts_with("malformed: the event has no id"));
+}
+
+#[test]
+fn types_are_compared_without_prefix_and_with_dashes_and_underscores_as_dots() {
+    let sources = Sources {
+        type_prefix: Some("com.example.".to_owned()),
+        named: [(
+            Name::from("shop"),
+            Source { namespace: None, type_prefix: Some("shop.".to_owned()) },
+        )]
+        .into(),
+        ..Sources::default()
+    };
+    for kind in ["shop.payment-succeeded", "payment_succeeded", "payment.succeeded"] {
+        let request = read(&structured(kind, PAID), &catalog(), &sources, 65_536);
+        assert_eq!(request.kind.as_ref(), "payment.succeeded", "{kind}");
+    }
+}
+
+#[test]
+fn unknown_types_park_and_ignored_ones_ask_for_nothing() {
+    assert!(refusal(&structured("order.shipped", "{}")).starts_with("unknown_type: order.shipped"));
+    assert_eq!(reads(&structured("customer.created", "{}")).asks, Asks::Nothing);
+}
+
+#[test]
+fn meaning_is_the_decoded_event_and_not_its_bytes_3_1() {
+    let meaning = |data: &str| reads(&structured("payment.succeeded", data)).fingerprint;
+    let shuffled = r#"{ "lines": [ {"amount": "19.90", "product": "prod_100", "quantity": "1.0",
+        "line_id": "l1", "unknown": 1} ], "currency": "USD", "invoice_id": "in_1",
+        "account": "acme", "trace": "x" }"#;
+    let minor = PAID.replace(r#""amount":"19.90""#, r#""amount_minor":1990"#);
+    let other = PAID.replace("19.90", "19.91");
+
+    assert_eq!(meaning(PAID), meaning(shuffled));
+    assert_eq!(meaning(PAID), meaning(&minor));
+    assert_ne!(meaning(PAID), meaning(&other));
+}
+
+#[test]
+fn the_account_may_come_from_the_subject_and_means_the_same_3_1() {
+    let usage = r#"{"meter":"api","quantity":3}"#;
+    let subject = message(&format!(
+        r#"{{"specversion":"1.0","type":"usage.recorded","source":"shop","id":"e1",
+        "subject":"acme","data":{usage}}}"#
+    ));
+    let data = structured("usage.recorded", r#"{"account":"acme","meter":"api","quantity":"3.0"}"#);
+
+    assert_eq!(reads(&subject).fingerprint, reads(&data).fingerprint);
+}
+
+#[test]
+fn a_single_line_may_be_written_inline() {
+    let inline =
+        r#"{"account":"acme","payment_id":"p","currency":"USD","product":"prod_100","amount":"5"}"#;
+    let paid = payment(&structured("payment.succeeded", inline));
+
+    assert_eq!(paid.lines.len(), 1);
+    assert_eq!(paid.lines[0].facts.paid_minor, 500);
+}
+
+#[test]
+fn an_order_identifies_only_where_nothing_else_does_4_11() {
+    let both = PAID.replacen('{', r#"{"order_id":"o1","#, 1);
+    let paid = payment(&structured("payment.succeeded", &both));
+    assert_eq!(paid.order_id.as_deref(), Some("o1"));
+    assert!(paid.references.iter().all(|reference| reference.kind == ReferenceKind::Invoice));
+
+    let alone = both.replace(r#""invoice_id":"in_1","#, "");
+    let paid = payment(&structured("payment.succeeded", &alone));
+    assert_eq!(paid.references[0].kind, ReferenceKind::Order);
+}
+
+#[test]
+fn sources_may_share_a_namespace_for_references() {
+    let named = ["shop", "bank"].map(|source| {
+        let shared = Source { namespace: Some(Name::from("billing")), type_prefix: None };
+        (Name::from(source), shared)
+    });
+    let shared = Sources { named: named.into(), ..Sources::default() };
+    let namespace = |sources: &Sources| {
+        let request = read(&structured("payment.succeeded", PAID), &catalog(), sources, 65_536);
+        match request.asks {
+            Asks::Command(Command::Pay(paid)) => paid.references[0].namespace.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+
+    assert_eq!(namespace(&shared).as_ref(), "billing");
+    assert_eq!(namespace(&Sources::default()).as_ref(), "shop");
+}
+
+#[test]
+fn refusals_name_the_field_and_never_quote_the_payload() {
+    let with = |from: &str, to: &str| {
+        let data = PAID.replace(from, to);
+        refusal(&structured("payment.succeeded", &data))
+    };
+    for (from, to, said) in [
+        (r#""account":"acme","#, "", "data.account is missing"),
+        ("acme", "", "data.account is empty"),
+        ("acme", r"ac\u0000me", "data.account has control characters"),
+        (r#""acme""#, "7", "data.account is an integer, not a string"),
+        ("USD", "usd", "data.currency is no ISO 4217 code such as \"USD\""),
+        (r#""19.90""#, "19.90", "data.lines[0].amount is a number with a fraction"),
+        ("19.90", "19.901", "data.lines[0].amount has more than the 2 decimals allowed here"),
+        ("19.90", "-1", "data.lines[0].amount must not be negative"),
+        ("19.90", "NaN", "data.lines[0].amount is not a decimal number"),
+        (r#""amount":"19.90""#, r#""quantity":0,"amount":"1""#, "data.lines[0].quantity must be"),
+        (r#""amount":"19.90""#, r#""x":1"#, "data.lines[0].amount is missing"),
+        ("19.90", r#"1","amount_minor":100,"y":""#, "data.lines[0].amount and amount_minor"),
+        (r#""invoice_id":"in_1","#, "", "data.invoice_id is missing; send at least one"),
+        (
+            r#"[{"line_id""#,
+            r#"[{"line_id":"l1","amount":"1"},{"line_id""#,
+            "the same line_id twice",
+        ),
+        (r#""lines":["#, r#""lines":[7,"#, "data.lines[0] is an integer, not an object"),
+    ] {
+        let refusal = with(from, to);
+        assert!(refusal.starts_with("malformed: "), "{refusal}");
+        assert!(refusal.contains(said), "{refusal}");
+        assert!(!refusal.contains("prod_100"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_refund_says_in_exactly_one_way_how_much_went_back_4_6() {
+    let refund = |data: &str| structured("invoice.refunded", data);
+    let none = refusal(&refund(r#"{"invoice_id":"in_1"}"#));
+    let two = refusal(&refund(r#"{"invoice_id":"in_1","amount":"5","full":true}"#));
+
+    assert!(none.contains("send one of amount, amount_refunded, lines or full"), "{none}");
+    assert!(two.contains("is one of several"), "{two}");
+    for good in [
+        r#"{"invoice_id":"in_1","amount":"5"}"#,
+        r#"{"invoice_id":"in_1","amount_minor":500,"refund_id":"re_1","status":"pending"}"#,
+        r#"{"invoice_id":"in_1","amount_refunded":"5","currency":"USD"}"#,
+        r#"{"invoice_id":"in_1","full":true}"#,
+        r#"{"invoice_id":"in_1","lines":[{"line_id":"l1","credits":"5"}]}"#,
+    ] {
+        let asks = reads(&refund(good)).asks;
+        assert!(matches!(asks, Asks::Command(Command::Refund(_))), "{good}: {asks:?}");
+    }
+}
+
+#[test]
+fn usage_is_priced_by_its_meter_and_dimensions_5_1() {
+    let cost = |data: &str| match reads(&structured("usage.recorded", data)).asks {
+        Asks::Command(Command::Use(usage)) => usage.cost.steps(),
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!(cost(r#"{"account":"acme","meter":"api","quantity":3}"#), 3);
+    let large = r#"{"account":"acme","meter":"api","quantity":"3","dimensions":{"model":"large"}}"#;
+    assert_eq!(cost(large), 150);
+    assert_eq!(cost(r#"{"account":"acme","unit":"CRD","credits":"0.07"}"#), 7);
+    let free = structured("usage.recorded", r#"{"account":"acme","meter":"free","quantity":3}"#);
+    assert_eq!(reads(&free).asks, Asks::Nothing);
+    let unknown = structured("usage.recorded", r#"{"account":"acme","meter":"no","quantity":3}"#);
+    assert!(refusal(&unknown).starts_with("unknown_meter: "));
+}
+
+#[test]
+fn an_unknown_package_is_refused_only_when_the_line_is_needed() {
+    let paid = payment(&structured("payment.succeeded", &PAID.replace("prod_100", "prod_x")));
+    let refusal = paid.lines[0].priced.clone().unwrap_err();
+
+    assert_eq!(refusal.reason, Reason::UnknownPackage);
+}
+
+#[test]
+fn a_body_over_the_limit_is_too_large_and_named_by_its_bytes() {
+    let request = read(&structured("usage.recorded", PAID), &catalog(), &Sources::default(), 50);
+
+    match request.asks {
+        Asks::Rejected(rejection) => assert_eq!(rejection.reason, Reason::TooLarge),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(request.name.source.as_ref(), "sha-256");
+}
+
+#[test]
+fn bad_envelopes_are_malformed_under_their_own_name() {
+    for (body, said) in [
+        (r#"{"specversion":"0.3","type":"usage.recorded","source":"s","id":"e","data":{}}"#, "1.0"),
+        (r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e"}"#, "event.data"),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","time":"now","data":{}}"#,
+            "RFC 3339",
+        ),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","data_base64":"e30="}"#,
+            "data_base64",
+        ),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","datacontenttype":"text/xml","data":{}}"#,
+            "application/json",
+        ),
+    ] {
+        let event = message(body);
+        assert!(refusal(&event).contains(said), "{}", refusal(&event));
+        assert_eq!(reads(&event).name.to_string(), "s/e");
+    }
+}
+
+#[test]
+fn no_bytes_make_reading_panic() {
+    let good = structured("payment.succeeded", PAID).body;
+    for cut in 0..good.len() {
+        reads(&Message { body: good[..cut].to_vec(), ..Message::default() });
+        for byte in [0, b'"', b'}', b'9', 0xff] {
+            let mut body = good.clone();
+            body[cut] = byte;
+            reads(&Message { body, ..Message::default() });
+        }
+    }
+}
