@@ -9,5 +9,7 @@ mod database;
 mod essence;
 #[path = "store/sound.rs"]
 mod sound;
+#[path = "store/speed.rs"]
+mod speed;
 #[path = "store/world.rs"]
 mod world;
