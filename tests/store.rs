@@ -7,5 +7,9 @@ mod books;
 mod database;
 #[path = "store/essence.rs"]
 mod essence;
+#[path = "store/sound.rs"]
+mod sound;
+#[path = "store/speed.rs"]
+mod speed;
 #[path = "store/world.rs"]
 mod world;

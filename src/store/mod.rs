@@ -33,6 +33,7 @@ mod inbox;
 mod lease;
 mod lot;
 mod migrate;
+mod nodelay;
 mod notice;
 mod outbox;
 mod parked;

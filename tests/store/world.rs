@@ -12,6 +12,7 @@ use creditd::ledger::{
 use creditd::notice::Wire;
 use creditd::settings::Secret;
 use creditd::store::{Arrival, Batch, DatabaseSettings, Store, StoreError};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::database::TestDatabase;
@@ -42,9 +43,8 @@ impl World {
         let settings = settings(&database);
         Store::migrate(&settings).await.unwrap();
         let store = Store::connect(&settings).await.unwrap();
-        let tables = PgPool::connect(&format!("{}?options=-csearch_path=creditd", database.url()))
-            .await
-            .unwrap();
+        let options: PgConnectOptions = database.url().parse().unwrap();
+        let tables = PgPool::connect_lazy_with(options.options([("search_path", "creditd")]));
         Self { store, tables, settings, rules: rules(), database }
     }
 
