@@ -153,7 +153,19 @@ impl Poster {
         for arrival in &batch.arrivals {
             loop {
                 match self.store.park_alone(arrival, &rejection, render_parked).await {
-                    Ok(_) => break,
+                    Ok(_) => {
+                        let request = &arrival.request;
+                        self.metrics.settled(&request.kind, "parked", 1);
+                        info!(
+                            event = %request.name,
+                            kind = %request.kind,
+                            outcome = "parked",
+                            reason = rejection.reason.code(),
+                            detail = rejection.detail,
+                            "event settled"
+                        );
+                        break;
+                    }
                     Err(error) if error.is_about_an_event() => {
                         error!(error = %super::chain(&error), "an event can't be parked either");
                         return Some(batch.settled(true));

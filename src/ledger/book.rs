@@ -217,9 +217,10 @@ impl Joined {
         for reference in &other.references {
             self.purchase.know(reference);
         }
+        let sale = self.purchase.sale.as_ref();
         for (name, mut refund) in other.refunds {
             match self.purchase.refunds.get_mut(&name) {
-                Some(mine) if mine.claim != refund.claim => {
+                Some(mine) if !mine.claims_the_same(&refund.claim, refund.currency, sale) => {
                     return Err(Reason::Conflict.because(
                         "its references join two refunds of one id that state different amounts",
                     ));

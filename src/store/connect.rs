@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::error::StoreError;
 use super::nodelay::send_at_once;
 use super::session::Session;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
