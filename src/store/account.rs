@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::columns::{Columns, Names, at, column, json};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{
-    Account, AccountId, AccountKind, Change, EventName, Name, Stamped, Timestamp,
-};
+use crate::ledger::{Account, AccountId, AccountKind, Change, EventName, Name, Stamped, Timestamp};
 
 /// Locks and reads the accounts of these names and ids, in the one order in which every daemon
 /// does: by id. Names that nobody has are missing from the answer.
@@ -118,7 +116,10 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
 }
 
 /// The accounts of `opened` that no event in the journal came to use.
-pub(super) fn unused(opened: &[AccountId], used: impl Iterator<Item = AccountId>) -> Vec<AccountId> {
+pub(super) fn unused(
+    opened: &[AccountId],
+    used: impl Iterator<Item = AccountId>,
+) -> Vec<AccountId> {
     if opened.is_empty() {
         return Vec::new();
     }

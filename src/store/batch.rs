@@ -96,11 +96,7 @@ struct Loading {
 
 impl Loading {
     /// Takes all locks: accounts by id, then purchases by id.
-    async fn load(
-        &mut self,
-        tx: &mut Session,
-        arrivals: &[Arrival],
-    ) -> Result<Held, StoreError> {
+    async fn load(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<Held, StoreError> {
         self.look_up(tx, arrivals).await?;
         let owners = match self.wanted.references.is_empty() {
             true => Vec::new(),
@@ -262,8 +258,7 @@ impl Loading {
             }
         }
         let accounts = std::mem::take(&mut self.accounts).into_values();
-        self.book.accounts =
-            accounts.map(|account| (account.name.clone(), account)).collect();
+        self.book.accounts = accounts.map(|account| (account.name.clone(), account)).collect();
         Ok(())
     }
 
@@ -323,8 +318,10 @@ impl Loading {
         let needed = overdrafts
             .into_iter()
             .filter(|(_, steps)| *steps > 0)
-            .map(|((account, unit), steps)| {
-                Needed { account, unit, credits: Credits::from_steps(steps) }
+            .map(|((account, unit), steps)| Needed {
+                account,
+                unit,
+                credits: Credits::from_steps(steps),
             })
             .collect();
         (needed, named)

@@ -60,10 +60,7 @@ async fn grant(
 }
 
 /// The role's name as an identifier; `None` where there is no such role.
-async fn quoted(
-    connection: &mut PgConnection,
-    role: &str,
-) -> Result<Option<String>, sqlx::Error> {
+async fn quoted(connection: &mut PgConnection, role: &str) -> Result<Option<String>, sqlx::Error> {
     let statement = sqlx::query("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = $1");
     match statement.bind(role).fetch_optional(connection).await? {
         Some(row) => row.try_get(0).map(Some),

@@ -1,9 +1,9 @@
 //! Table `inbox`: every event's one outcome, by the key that its name makes.
 
+use super::Arrival;
 use super::columns::{Columns, at, column, key};
 use super::error::StoreError;
 use super::session::Session;
-use super::Arrival;
 use crate::ledger::{Displaced, EventKey, Fingerprint, Record, Timestamp, Verdict};
 
 /// A record and the arrival that it is the end of.

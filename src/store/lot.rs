@@ -157,10 +157,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         },
         expires_at: columns.at_or_none()?,
         opened_at: columns.at()?,
-        paid: ResetMark {
-            paid_at: columns.at()?,
-            reference: Name::from(columns.next::<&str>()?),
-        },
+        paid: ResetMark { paid_at: columns.at()?, reference: Name::from(columns.next::<&str>()?) },
         cost: {
             let minor: Option<i64> = columns.next()?;
             let currency = columns.currency_or_none()?;

@@ -9,8 +9,7 @@ use super::error::StoreError;
 use super::grant;
 
 /// All migrations, in order; a new one is one line.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "books", include_str!("../../migrations/0001_books.sql")),
     (2, "reading", include_str!("../../migrations/0002_reading.sql")),
 ];
@@ -65,10 +64,7 @@ impl Store {
         // another migrator.
         let unhurried = sqlx::raw_sql("SET statement_timeout = 0").execute(&mut connection);
         within(settings, "prepare to migrate", unhurried).await?;
-        migrator()
-            .run(&mut connection)
-            .await
-            .map_err(|source| StoreError::Migrate { source })?;
+        migrator().run(&mut connection).await.map_err(|source| StoreError::Migrate { source })?;
         grant::all(&mut connection, settings).await?;
         within(settings, "close a connection", connection.close()).await?;
         Ok(Migrated { created_database, applied: missing(&before) })
@@ -88,8 +84,10 @@ impl Store {
     pub async fn schema_state(&self) -> Result<SchemaState, StoreError> {
         let mut session = self.session().await?;
         let exists = session
-            .row("look for the schema", sqlx::query("SELECT to_regclass($1) IS NOT NULL")
-                .bind(MIGRATION_TABLE))
+            .row(
+                "look for the schema",
+                sqlx::query("SELECT to_regclass($1) IS NOT NULL").bind(MIGRATION_TABLE),
+            )
             .await?;
         let exists: bool = super::columns::Columns::of(&exists).next()?;
         let mut versions: Vec<i64> = Vec::new();
@@ -167,9 +165,7 @@ async fn create_database(
         {
             Ok(())
         }
-        Err(StoreError::Database { .. }) => {
-            Err(StoreError::NoDatabase { name: name.to_owned() })
-        }
+        Err(StoreError::Database { .. }) => Err(StoreError::NoDatabase { name: name.to_owned() }),
         Err(error) => Err(error),
     }
 }

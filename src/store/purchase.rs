@@ -46,10 +46,7 @@ impl Row {
 
 /// Numbers for purchases that a batch may come to make. Descending: the first taken from the end
 /// is the lowest.
-pub(super) async fn reserve(
-    tx: &mut Session,
-    count: usize,
-) -> Result<Vec<PurchaseId>, StoreError> {
+pub(super) async fn reserve(tx: &mut Session, count: usize) -> Result<Vec<PurchaseId>, StoreError> {
     let statement = sqlx::query(
         "SELECT nextval(pg_get_serial_sequence('creditd.purchase', 'purchase_id'))
          FROM generate_series(1, $1)",

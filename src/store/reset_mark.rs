@@ -25,8 +25,7 @@ pub(super) async fn load(
     rows.iter()
         .map(|row| {
             let mut columns = Columns::of(row);
-            let place =
-                (AccountId(columns.next()?), columns.name(names)?, columns.name(names)?);
+            let place = (AccountId(columns.next()?), columns.name(names)?, columns.name(names)?);
             let paid_at = columns.at()?;
             Ok((place, ResetMark { paid_at, reference: Name::from(columns.next::<&str>()?) }))
         })

@@ -21,7 +21,11 @@ impl Batch {
     /// # Errors
     /// [`StoreError`]. After a transient one nothing is known, not even whether it was committed:
     /// the same batch is opened again, and the inbox tells.
-    pub async fn commit(mut self, arrivals: &[Arrival], notices: &[Wire]) -> Result<(), StoreError> {
+    pub async fn commit(
+        mut self,
+        arrivals: &[Arrival],
+        notices: &[Wire],
+    ) -> Result<(), StoreError> {
         self.find_merged(arrivals);
         // The key that two daemons can race for comes first: nothing else was written in vain.
         let journal = &self.book.journal;
@@ -126,17 +130,13 @@ impl Batch {
 
 /// Records and arrivals side by side. Both are in the order of deciding, and an arrival has at
 /// most one record: none if it was known.
-fn ended<'a>(
-    records: &'a [Record],
-    arrivals: &'a [Arrival],
-) -> Result<Vec<Ended<'a>>, StoreError> {
+fn ended<'a>(records: &'a [Record], arrivals: &'a [Arrival]) -> Result<Vec<Ended<'a>>, StoreError> {
     let mut ended = Vec::with_capacity(records.len());
     let mut waiting = records.iter().peekable();
     for arrival in arrivals {
         let request = &arrival.request;
-        let is_its = |record: &&Record| {
-            record.key == request.key || record.key == request.conflict_key
-        };
+        let is_its =
+            |record: &&Record| record.key == request.key || record.key == request.conflict_key;
         ended.extend(waiting.next_if(is_its).map(|record| Ended { record, arrival }));
     }
     match waiting.next() {
@@ -179,9 +179,8 @@ fn gone_refunds<'a>(book: &Book, loaded: &'a Loaded) -> Vec<(PurchaseId, &'a Ref
     let mut gone = Vec::new();
     for (id, names) in &loaded.refunds {
         let kept = book.purchases.get(id);
-        let is_kept = |name: &RefundName| {
-            kept.is_some_and(|purchase| purchase.refunds.contains_key(name))
-        };
+        let is_kept =
+            |name: &RefundName| kept.is_some_and(|purchase| purchase.refunds.contains_key(name));
         gone.extend(names.iter().filter(|name| !is_kept(name)).map(|name| (*id, name)));
     }
     gone

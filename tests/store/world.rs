@@ -60,10 +60,7 @@ impl World {
 
     pub(crate) fn decide(&self, batch: &mut Batch, requests: &[Request]) -> Vec<Record> {
         let now = batch.now;
-        requests
-            .iter()
-            .map(|request| decide(&mut batch.book, &self.rules, request, now))
-            .collect()
+        requests.iter().map(|request| decide(&mut batch.book, &self.rules, request, now)).collect()
     }
 
     /// One number from the tables.
@@ -72,6 +69,23 @@ impl World {
             .fetch_one(&self.tables)
             .await
             .unwrap()
+    }
+
+    /// Runs a statement that names this database as `{}`.
+    pub(crate) async fn alter(&self, sql: &str) {
+        let sql = sql.replace("{}", &self.database.name());
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.tables).await.unwrap();
+    }
+
+    /// A role of its own, which may log in.
+    pub(crate) async fn role(&self) -> String {
+        let role = format!("{}_writer", self.database.name());
+        self.alter("CREATE ROLE {}_writer LOGIN PASSWORD 'secret'").await;
+        role
+    }
+
+    pub(crate) async fn drop_role(&self, role: &str) {
+        self.alter(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     }
 
     /// Outcomes and reasons in the inbox, by event.
