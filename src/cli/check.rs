@@ -11,7 +11,7 @@ use crate::settings::{Mistake, Settings};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Also ask the broker and the database
     #[arg(long)]
     online: bool,
@@ -33,11 +33,10 @@ struct Server {
 
 /// # Errors
 /// Never by itself: what is wrong is printed, and the exit code says which kind it is.
-pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, CliError> {
+pub(super) async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, CliError> {
     let mut findings = Findings::default();
     let settings = context.settings().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
-    let catalog =
-        context.catalog().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
+    let catalog = context.catalog().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
     if let Some(catalog) = &catalog {
         findings.warnings.extend(catalog.warnings().iter().map(ToString::to_string));
     }

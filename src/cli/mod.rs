@@ -28,7 +28,13 @@ use crate::store::{Store, StoreError};
 #[command(name = "creditd", version, about, disable_help_subcommand = true)]
 struct Cli {
     /// The directory with creditd.toml and catalog.toml
-    #[arg(long, global = true, default_value = "config", value_name = "DIR", env = "CREDITD_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "config",
+        value_name = "DIR",
+        env = "CREDITD_CONFIG"
+    )]
     config: PathBuf,
     /// Overrides a setting: section.key=value; may be given several times
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]

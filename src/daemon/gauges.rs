@@ -10,17 +10,17 @@ use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::store::{Store, StoreError};
 
-pub struct Gauges {
-    pub store: Store,
-    pub metrics: Metrics,
-    pub health: Health,
+pub(super) struct Gauges {
+    pub(super) store: Store,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
 }
 
 const EVERY: Duration = Duration::from_secs(5);
 const STILL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl Gauges {
-    pub async fn run(self, mut shutdown: Shutdown) {
+    pub(super) async fn run(self, mut shutdown: Shutdown) {
         let beat = self.health.beat("gauges", STILL_AT_MOST);
         while !shutdown.is_requested() {
             beat.touch();

@@ -50,7 +50,9 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
-    #[error("what was in work did not finish within run.shutdown_grace ({grace:?}); the broker delivers it again")]
+    #[error(
+        "what was in work did not finish within run.shutdown_grace ({grace:?}); the broker delivers it again"
+    )]
     Grace { grace: Duration },
     #[error("a loop ended by itself, which is a fault of ours")]
     Ended,
@@ -148,8 +150,7 @@ fn spawn_loops(
         health: health.clone(),
         wake,
     };
-    let gauges =
-        Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
+    let gauges = Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
     tasks.spawn(intake.run(shutdown.clone()));
     tasks.spawn(relay.run(shutdown.clone()));
     tasks.spawn(gauges.run(shutdown.clone()));

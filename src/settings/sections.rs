@@ -9,11 +9,11 @@ use super::reader::Reader;
 use super::section::Section;
 use super::server::Server;
 use super::{
-    HttpSettings, IntakeSettings, LogFormat, LogSettings, RelaySettings,
-    RunSettings, Settings, SourceSettings,
+    HttpSettings, IntakeSettings, LogFormat, LogSettings, RelaySettings, RunSettings, Settings,
+    SourceSettings,
 };
-use crate::store::DatabaseSettings;
 use crate::broker::{BrokerSettings, TopologyMode};
+use crate::store::DatabaseSettings;
 
 const DATABASE_URL: &str = "postgres://postgres@127.0.0.1:5432/creditd";
 const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";

@@ -1,5 +1,9 @@
 //! A database of its own for one test, dropped when the test ends, however it ends.
-#![allow(dead_code, reason = "not every test needs all of it")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "not every test needs all of it, and a panic is a failed test"
+)]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

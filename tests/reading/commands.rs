@@ -2,8 +2,8 @@
 
 use creditd::cli::{Ending, Output, balance, history, parked, verify};
 use creditd::ledger::EventKey;
-use creditd::store::events::event;
 use creditd::store::desk::{ParkedQuery, list, show};
+use creditd::store::events::event;
 use creditd::store::reading::{HistoryQuery, history as read_history, holdings};
 
 use crate::reading_database::{corrupt, with_books};

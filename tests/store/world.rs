@@ -73,7 +73,7 @@ impl World {
 
     /// Runs a statement that names this database as `{}`.
     pub(crate) async fn alter(&self, sql: &str) {
-        let sql = sql.replace("{}", &self.database.name());
+        let sql = sql.replace("{}", self.database.name());
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.tables).await.unwrap();
     }
 
