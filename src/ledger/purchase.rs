@@ -12,7 +12,7 @@ use super::amount::{AmountError, Credits, Overflow, divided};
 use super::command::{LineFacts, LineRefund, RefundClaim, RefundName, RefundStatus, RefundedLine};
 use super::entry::Cause;
 use super::money::Currency;
-use super::names::{EventKey, LotNo, Name, PurchaseId, Reference, Timestamp};
+use super::names::{EventKey, EventName, LotNo, Name, PurchaseId, Reference, Timestamp};
 use super::outcome::{Reason, Rejection};
 use super::terms::Terms;
 
@@ -121,6 +121,7 @@ pub struct ReversalRecord {
 pub struct RefundRecord {
     /// The event that brought it; if its purchase's terms refuse it later, that event parks.
     pub event: EventKey,
+    pub event_name: EventName,
     pub claim: RefundClaim,
     pub currency: Option<Currency>,
     pub status: RefundStatus,

@@ -316,6 +316,8 @@ fn what_the_terms_refuse_parks_with_the_payment_and_the_payment_stands_4_11() {
     assert_eq!(world.balance("acme"), 100);
     let record = world.book.journal.records.iter().find(|one| one.key == early.key).unwrap();
     assert_eq!(record.verdict.reason(), Some("not_refundable"));
+    let told = world.book.journal.parked_notices.last().unwrap();
+    assert_eq!((told.event, told.reason), (early.key, Reason::NotRefundable));
     assert_eq!(world.book.purchases.values().next().unwrap().refunds.len(), 0);
 }
 

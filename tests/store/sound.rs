@@ -47,9 +47,8 @@ impl Dice {
         let mut pays = Pays::new(&account(purchase), &format!("in_{purchase}"), &granted);
         pays.minute = self.roll(900) as i64;
         pays.paid_minor = self.one_of(&[0, 999, 5_000, 12_345]);
-        // Terms that refuse a refund are left out: a refund that waited and is parked with its
-        // payment has no event.parked yet, which `verify` finds.
-        pays.terms.when_spent = self.one_of(&[WhenSpent::Debt, WhenSpent::Clamp]);
+        pays.terms.when_spent = self.one_of(&[WhenSpent::Debt, WhenSpent::Clamp, WhenSpent::Park]);
+        pays.terms.refundable = self.roll(5) > 0;
         if self.roll(4) == 0 {
             pays.terms.applies_to = vec![name("api")];
         }

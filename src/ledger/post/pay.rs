@@ -4,15 +4,15 @@ use super::Rules;
 use super::grant::Grant;
 use super::reverse::reverse;
 use super::working::Working;
-use crate::ledger::account::{Account, Change, ResetMark};
+use crate::ledger::account::{Account, ResetMark};
 use crate::ledger::amount::Overflow;
 use crate::ledger::book::{Book, Joined, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
 use crate::ledger::money::Money;
-use crate::ledger::names::{EventKey, Name, Timestamp};
+use crate::ledger::names::{Name, Timestamp};
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
-use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
+use crate::ledger::purchase::{Line, PaymentRecord, Purchase, RefundRecord, Sale};
 use crate::ledger::terms::Pricing;
 
 pub(super) fn pay(
@@ -49,9 +49,9 @@ pub(super) fn pay(
         false => AppliedReason::Zero,
     };
     let record = working.commit(book, joined, why_empty);
-    if let Some((events, rejection)) = displaced {
-        for event in events {
-            book.displace(event, rejection.clone());
+    if let Some((refunds, rejection)) = displaced {
+        for refund in refunds {
+            book.displace(refund, &rejection, occurred_at);
         }
     }
     Ok(record)
@@ -252,7 +252,7 @@ fn reverse_waiting(
     working: &mut Working<'_>,
     joined: &mut Joined,
     about: &About,
-) -> Result<Option<(Vec<EventKey>, Rejection)>, Rejection> {
+) -> Result<Option<(Vec<RefundRecord>, Rejection)>, Rejection> {
     if joined.purchase.refunds.is_empty() {
         return Ok(None);
     }
@@ -261,13 +261,8 @@ fn reverse_waiting(
         Ok(()) => Ok(None),
         Err(rejection) => {
             (*working, joined.purchase) = paid_only;
-            let mut events = Vec::new();
-            for refund in joined.purchase.refunds.values_mut() {
-                events.push(refund.event);
-                refund.change = Change::Gone;
-            }
-            joined.purchase.refunds.retain(|_, refund| refund.change != Change::Gone);
-            Ok(Some((events, rejection)))
+            let refused = std::mem::take(&mut joined.purchase.refunds);
+            Ok(Some((refused.into_values().collect(), rejection)))
         }
     }
 }

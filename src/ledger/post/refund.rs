@@ -56,6 +56,7 @@ fn remember(
         None => {
             let record = RefundRecord {
                 event: request.key,
+                event_name: request.name.clone(),
                 claim: refund.claim.clone(),
                 currency: refund.currency,
                 status: refund.status,
