@@ -71,6 +71,23 @@ impl World {
             .unwrap()
     }
 
+    /// Runs a statement that names this database as `{}`.
+    pub(crate) async fn alter(&self, sql: &str) {
+        let sql = sql.replace("{}", self.database.name());
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.tables).await.unwrap();
+    }
+
+    /// A role of its own, which may log in.
+    pub(crate) async fn role(&self) -> String {
+        let role = format!("{}_writer", self.database.name());
+        self.alter("CREATE ROLE {}_writer LOGIN PASSWORD 'secret'").await;
+        role
+    }
+
+    pub(crate) async fn drop_role(&self, role: &str) {
+        self.alter(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    }
+
     /// Outcomes and reasons in the inbox, by event.
     pub(crate) async fn outcomes(&self) -> Vec<String> {
         sqlx::query_scalar("SELECT concat_ws(' ', id, outcome, reason) FROM inbox ORDER BY 1")
