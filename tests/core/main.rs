@@ -12,6 +12,7 @@
 mod grants;
 mod notices;
 mod once;
+mod orders;
 mod properties;
 mod refunds;
 mod usage;
