@@ -9,7 +9,7 @@ use crate::ledger::amount::Overflow;
 use crate::ledger::book::{Book, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
 use crate::ledger::money::Money;
-use crate::ledger::names::{Name, Timestamp};
+use crate::ledger::names::{Name, Reference, Timestamp};
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
 use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
@@ -180,7 +180,12 @@ fn note_sale(purchase: &mut Purchase, payment: &Payment, occurred_at: Timestamp)
         purchased_by: payment.purchased_by.clone(),
     });
     sale.paid_at = sale.paid_at.min(paid_at);
-    About::of(purchase)
+    About { purchased_by: payment.purchased_by.clone(), ..About::of(purchase) }
+}
+
+/// Two sources may give one id to two payments; their resets still have an order.
+fn full_name(reference: &Reference) -> String {
+    format!("{reference} of {}", reference.namespace)
 }
 
 fn grant_lines(
@@ -199,7 +204,7 @@ fn grant_lines(
             .references
             .iter()
             .min()
-            .map_or_else(|| Name::from(""), |first| Name::from(first.to_string())),
+            .map_or_else(|| Name::from(""), |first| Name::from(full_name(first))),
     };
     let places = places(&payment.lines);
     for index in new_lines {
