@@ -375,3 +375,14 @@ fn a_part_with_a_total_of_its_own_counts_only_while_it_is_alone_4_2() {
     credit.does(paid(&["l1"], 0));
     assert_eq!(charged(&credit), 0);
 }
+
+#[test]
+fn more_money_back_than_was_paid_takes_all_and_no_more_4_8() {
+    let lines = vec![line("l1", 10_000, &package("a", 100)), line("l2", 0, &package("b", 50))];
+    let mut world = World::default();
+    world.does(Command::Pay(Box::new(payment("acme", &["in_1"], lines))));
+
+    world.does(take_back("in_1", total(12_000)));
+
+    assert_eq!((world.balance("acme"), world.overdraft("acme")), (0, 0));
+}
