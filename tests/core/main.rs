@@ -9,6 +9,7 @@
     reason = "a test crate: nothing is exported, and a panic is a failed test"
 )]
 
+mod audit;
 mod finer;
 mod grants;
 mod notices;
