@@ -12,9 +12,20 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) async fn create() -> Self {
-        let database = Self::absent();
-        command(&database.server, &format!("CREATE DATABASE {}", database.name)).await;
-        database
+        Self::absent().created().await
+    }
+
+    /// The same on another server.
+    #[allow(dead_code, reason = "each test file uses its own part of this one")]
+    pub(crate) async fn create_on(server: &str) -> Self {
+        let mut database = Self::absent();
+        server.clone_into(&mut database.server);
+        database.created().await
+    }
+
+    async fn created(self) -> Self {
+        command(&self.server, &format!("CREATE DATABASE {}", self.name)).await;
+        self
     }
 
     /// A name that no database has yet; dropped all the same if the test creates it.

@@ -1,0 +1,35 @@
+//! The real daemon, on real servers, with what can go wrong going wrong.
+//!
+//! Every test lives in a [`world::World`] of its own: a database, exchanges and queues that no
+//! other test knows, a subscriber to the notices, and the program as child processes. Tests wait
+//! for conditions, never for time; after each of them `creditd verify` proves the books.
+//!
+//! | file | what happens |
+//! | --- | --- |
+//! | `once` | the same thing told again, at once, in any order |
+//! | `poison` | messages that can't be applied among those that can |
+//! | `crashes` | SIGKILL and lost replies at the worst moments |
+//! | `restarts` | a server goes away under load |
+//! | `batching`, `streams` | however events are batched, the books are the same as in memory |
+//! | `signals` | SIGTERM and SIGHUP |
+//! | `relaying` | two daemons and one relay; a broker that blocks publishers |
+//! | `health`, `rights`, `commands` | what an operator meets |
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test crate: a panic is a failed test"
+)]
+
+mod child;
+mod events;
+mod once;
+mod servers;
+mod subscriber;
+mod world;
+
+#[path = "../common/database.rs"]
+mod database;
+#[path = "../common/proxy.rs"]
+mod proxy;
