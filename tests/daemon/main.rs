@@ -23,9 +23,16 @@
 )]
 
 mod child;
+mod crashes;
 mod events;
+mod health;
 mod once;
+mod poison;
+mod relaying;
+mod restarts;
+mod rights;
 mod servers;
+mod signals;
 mod subscriber;
 mod world;
 

@@ -78,7 +78,7 @@ impl World {
         ensure_topology(&settings.broker).await.unwrap();
         let subscriber = Subscriber::new(&settings.broker, format!("{name}.subscriber")).await;
         let tables = PgPool::connect_lazy_with(
-            format!("{}?options=-csearch_path=creditd", database.url()).parse().unwrap(),
+            with(&database.url(), "options=-csearch_path=creditd").parse().unwrap(),
         );
         Self { settings, tables, subscriber, environment, directory, database, owns_broker }
     }
@@ -140,6 +140,14 @@ impl World {
         let output = self.run(&["verify"]).await;
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "{out}\n{err}");
+    }
+
+    /// Runs a command that has to end with this code, and gives what it printed.
+    pub(crate) async fn ends(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args).await;
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}\n{err}");
+        out + &err
     }
 
     /// An event's message, straight to the queue.
@@ -319,6 +327,12 @@ pub(crate) fn address(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap();
     let authority = rest.split(['/', '?']).next().unwrap();
     authority.rsplit('@').next().unwrap().to_owned()
+}
+
+/// A URL with one more parameter.
+pub(crate) fn with(url: &str, parameter: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{parameter}")
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
