@@ -2,7 +2,7 @@
 
 use crate::events::usage;
 use crate::proxy::Proxy;
-use crate::world::{World, address};
+use crate::world::{World, address, until};
 
 #[tokio::test]
 async fn a_daemon_is_unready_while_the_database_is_away_and_alive_throughout() {
@@ -69,13 +69,14 @@ async fn the_metrics_count_what_was_settled() {
     world.publish(&events).await;
     world.until_known(2).await;
 
-    daemon.answers("/metrics", 200, "outcome=\"duplicate\"").await;
+    until("all three to be settled", async || daemon.settled() == 3).await;
 
     let (_, metrics) = daemon.probe("/metrics").await;
     let line = |outcome: &str| {
-        let mut lines =
-            metrics.lines().filter(|line| line.contains(&format!("outcome=\"{outcome}\"")));
-        lines.find_map(|line| line.rsplit(' ').next()).unwrap().to_owned()
+        let is_its = |line: &&str| {
+            ["usage.recorded", outcome].iter().all(|label| line.contains(&format!("\"{label}\"")))
+        };
+        metrics.lines().find(is_its).and_then(|line| line.rsplit(' ').next()).unwrap().to_owned()
     };
     assert_eq!((line("applied").as_str(), line("duplicate").as_str()), ("2", "1"), "{metrics}");
     daemon.stop().await;

@@ -23,6 +23,7 @@
 )]
 
 mod child;
+mod commands;
 mod crashes;
 mod events;
 mod health;

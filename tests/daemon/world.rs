@@ -128,6 +128,13 @@ impl World {
         Daemon::spawn(command, Some(http))
     }
 
+    /// A daemon that has just been started, with an environment of its own and no probes.
+    pub(crate) fn tracing(&self, environment: &[(&str, &str)]) -> Daemon {
+        let mut command = self.command();
+        command.envs(environment.iter().copied());
+        Daemon::spawn(command, None)
+    }
+
     /// Runs a command to its end, beside the test's own runtime.
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command();
