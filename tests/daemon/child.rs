@@ -50,6 +50,13 @@ impl Daemon {
         self.said(&["event settled"])
     }
 
+    /// How many events each of its rounds had.
+    pub(crate) fn rounds(&self) -> Vec<u64> {
+        let log = self.log.lock().unwrap();
+        let rounds = log.iter().filter(|entry| entry["message"] == "round begins");
+        rounds.filter_map(|entry| entry["events"].as_u64()).collect()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());

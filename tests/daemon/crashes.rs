@@ -1,11 +1,9 @@
 //! SIGKILL and lost replies, each at the one moment when it would hurt.
 
 use creditd::catalog::Catalog;
-use creditd::event::{self, Message, Sources};
-use creditd::ledger::decide;
-use creditd::notice::render;
-use creditd::store::{Arrival, Store};
+use creditd::store::Store;
 
+use crate::books::{self, read};
 use crate::events::{load, payment};
 use crate::proxy::{Direction, Proxy};
 use crate::world::{World, address, until, with};
@@ -39,21 +37,8 @@ async fn a_daemon_killed_between_commit_and_acknowledgement_applies_nothing_twic
 /// whoever relays.
 async fn post(world: &World, store: &Store, bodies: &[String]) {
     let catalog = Catalog::load(&world.catalog_file()).unwrap();
-    let arrivals: Vec<Arrival> = bodies
-        .iter()
-        .map(|body| {
-            let message = Message { body: body.clone().into_bytes(), ..Message::default() };
-            let request = event::read(&message, &catalog, &Sources::default(), 65_536);
-            Arrival { request, body: Some(message.body), properties: None }
-        })
-        .collect();
-    let mut batch = store.open_batch(&arrivals).await.unwrap();
-    for arrival in &arrivals {
-        decide(&mut batch.book, &catalog.rules(), &arrival.request, batch.now);
-    }
-    let notices: Vec<_> =
-        batch.book.journal.notices.iter().map(|notice| render(notice, &catalog)).collect();
-    batch.commit(&arrivals, &notices).await.unwrap();
+    let arrivals: Vec<_> = bodies.iter().map(|body| read(body, &catalog)).collect();
+    books::post(store, &arrivals, &catalog.rules(), &catalog).await;
 }
 
 #[tokio::test]

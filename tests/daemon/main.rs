@@ -10,7 +10,7 @@
 //! | `poison` | messages that can't be applied among those that can |
 //! | `crashes` | SIGKILL and lost replies at the worst moments |
 //! | `restarts` | a server goes away under load |
-//! | `batching`, `streams` | however events are batched, the books are the same as in memory |
+//! | `batching`, `randomly` | however events are batched, the books are the same as in memory |
 //! | `signals` | SIGTERM and SIGHUP |
 //! | `relaying` | two daemons and one relay; a broker that blocks publishers |
 //! | `health`, `rights`, `commands` | what an operator meets |
@@ -19,9 +19,12 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::unwrap_used,
+    unreachable_pub,
     reason = "a test crate: a panic is a failed test"
 )]
 
+mod batching;
+mod books;
 mod child;
 mod commands;
 mod crashes;
@@ -29,6 +32,7 @@ mod events;
 mod health;
 mod once;
 mod poison;
+mod randomly;
 mod relaying;
 mod restarts;
 mod rights;
@@ -41,3 +45,7 @@ mod world;
 mod database;
 #[path = "../common/proxy.rs"]
 mod proxy;
+#[path = "../common/streams.rs"]
+mod streams;
+#[path = "../common/words.rs"]
+mod words;
