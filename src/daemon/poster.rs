@@ -11,7 +11,7 @@ use super::lanes::Arrived;
 use super::retry::Retry;
 use super::shutdown::Shutdown;
 use crate::catalog::Catalog;
-use crate::ledger::{Asks, Reason, Record, Request, Verdict, decide};
+use crate::ledger::{Asks, Reason, Record, Rejection, Request, Verdict, decide};
 use crate::notice::{render, render_parked};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
@@ -130,22 +130,11 @@ impl Poster {
         for (record, arrived_at) in records.iter().zip(&batch.arrived_at) {
             self.metrics.settled(&record.kind, record.verdict.outcome(), 1);
             self.metrics.lag(now.duration_since(*arrived_at));
-            match &record.verdict {
-                Verdict::Parked(rejection) => info!(
-                    event = %record.name,
-                    kind = %record.kind,
-                    outcome = "parked",
-                    reason = rejection.reason.code(),
-                    detail = rejection.detail,
-                    "event settled"
-                ),
-                verdict => debug!(
-                    event = %record.name,
-                    kind = %record.kind,
-                    outcome = verdict.outcome(),
-                    reason = verdict.reason(),
-                    "event settled"
-                ),
+            let (outcome, reason) = (record.verdict.outcome(), record.verdict.reason());
+            if let Verdict::Parked(Rejection { detail, .. }) = &record.verdict {
+                info!(event = %record.name, kind = %record.kind, outcome, reason, detail, "event settled");
+            } else {
+                debug!(event = %record.name, kind = %record.kind, outcome, reason, "event settled");
             }
         }
     }
@@ -164,7 +153,19 @@ impl Poster {
         for arrival in &batch.arrivals {
             loop {
                 match self.store.park_alone(arrival, &rejection, render_parked).await {
-                    Ok(_) => break,
+                    Ok(_) => {
+                        let request = &arrival.request;
+                        self.metrics.settled(&request.kind, "parked", 1);
+                        info!(
+                            event = %request.name,
+                            kind = %request.kind,
+                            outcome = "parked",
+                            reason = rejection.reason.code(),
+                            detail = rejection.detail,
+                            "event settled"
+                        );
+                        break;
+                    }
                     Err(error) if error.is_about_an_event() => {
                         error!(error = %super::chain(&error), "an event can't be parked either");
                         return Some(batch.settled(true));

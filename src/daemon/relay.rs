@@ -168,7 +168,8 @@ impl Lead<'_> {
     async fn still_leads(&mut self) -> Result<bool, StoreError> {
         self.beat.touch();
         let (lease, store) = (self.relay.settings.lease, &self.relay.store);
-        if self.renewed_at.elapsed() < lease / 3 {
+        // A third: two renewals may fail before another daemon takes over.
+        if self.renewed_at.elapsed().saturating_mul(3) < lease {
             return Ok(true);
         }
         let asked_at = Instant::now();

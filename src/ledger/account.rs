@@ -19,8 +19,6 @@ pub enum Change {
     None,
     Changed,
     New,
-    /// To be deleted: it belonged to an event that was parked after all.
-    Gone,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::names::{
 };
 use super::notices::{Flip, Notice, ParkedNotice};
 use super::outcome::{Reason, Rejection, Verdict};
-use super::purchase::{Purchase, ReversalRecord};
+use super::purchase::{Purchase, RefundRecord, ReversalRecord};
 
 #[derive(Debug, Default)]
 pub struct Book {
@@ -172,12 +172,27 @@ impl Book {
         self.purchases.insert(joined.purchase.id, joined.purchase);
     }
 
-    /// Parks an event that was applied: its row may be in this batch, or in an older one.
-    pub(super) fn displace(&mut self, event: EventKey, rejection: Rejection) {
+    /// Parks the event of a refund that was applied as waiting and is refused now: its row may be
+    /// in this batch, or in an older one.
+    pub(super) fn displace(
+        &mut self,
+        refund: RefundRecord,
+        rejection: &Rejection,
+        occurred_at: Timestamp,
+    ) {
+        let RefundRecord { event, event_name, .. } = refund;
+        let (reason, rejection) = (rejection.reason, rejection.clone());
         match self.journal.records.iter_mut().find(|record| record.key == event) {
             Some(record) => record.verdict = Verdict::Parked(rejection),
             None => self.journal.displaced.push(Displaced { event, rejection }),
         }
+        self.journal.parked_notices.push(ParkedNotice {
+            event,
+            event_name,
+            reason,
+            traceparent: None,
+            occurred_at,
+        });
     }
 
     pub fn balance(&self, account: &str, unit: &str) -> Option<&Balance> {
@@ -202,9 +217,10 @@ impl Joined {
         for reference in &other.references {
             self.purchase.know(reference);
         }
+        let sale = self.purchase.sale.as_ref();
         for (name, mut refund) in other.refunds {
             match self.purchase.refunds.get_mut(&name) {
-                Some(mine) if mine.claim != refund.claim => {
+                Some(mine) if !mine.claims_the_same(&refund.claim, refund.currency, sale) => {
                     return Err(Reason::Conflict.because(
                         "its references join two refunds of one id that state different amounts",
                     ));

@@ -1,4 +1,9 @@
 //! A database of its own for one test, dropped when the test ends, however it ends.
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "not every test needs all of it, and a panic is a failed test"
+)]
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -33,6 +38,10 @@ impl TestDatabase {
         let server = server();
         let [left, right] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
         Self { server, name: format!("creditd_test_{left:016x}{right:016x}") }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn url(&self) -> String {

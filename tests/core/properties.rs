@@ -64,7 +64,7 @@ fn own<'a>(book: &'a Book, balance: &'a Balance) -> impl Iterator<Item = &'a Ent
 }
 
 /// Every order of a few events.
-fn orders<T: Clone>(events: &[T]) -> Vec<Vec<T>> {
+pub fn orders<T: Clone>(events: &[T]) -> Vec<Vec<T>> {
     if events.len() < 2 {
         return vec![events.to_vec()];
     }

@@ -50,12 +50,15 @@ fn remember(
 ) -> Result<bool, Rejection> {
     let sale = purchase.sale.as_ref();
     match purchase.refunds.get_mut(&refund.name) {
-        Some(known) if !known.claims_the_same(&refund.claim, sale) => Err(Reason::Conflict
-            .because("its refund_id came before with another amount; the first one stands")),
+        Some(known) if !known.claims_the_same(&refund.claim, refund.currency, sale) => {
+            Err(Reason::Conflict
+                .because("its refund_id came before with another amount; the first one stands"))
+        }
         Some(known) => Ok(known.raise(refund.status)),
         None => {
             let record = RefundRecord {
                 event: request.key,
+                event_name: request.name.clone(),
                 claim: refund.claim.clone(),
                 currency: refund.currency,
                 status: refund.status,
