@@ -113,10 +113,8 @@ impl Daemon {
 }
 
 fn holds(entry: &Value, text: &str) -> bool {
-    match entry {
-        Value::Object(fields) => fields.values().any(|value| value.as_str() == Some(text)),
-        other => other.as_str() == Some(text),
-    }
+    let is_it = |value: &Value| value.as_str() == Some(text);
+    is_it(entry) || entry.as_object().is_some_and(|fields| fields.values().any(is_it))
 }
 
 impl Drop for Daemon {

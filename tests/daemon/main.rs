@@ -19,6 +19,7 @@
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "a test crate: a panic is a failed test"
 )]

@@ -47,9 +47,9 @@ fn stream(seed: u8) -> (Vec<Request>, Vec<usize>) {
     for (number, step) in steps.into_iter().enumerate() {
         let request = match step {
             Step::New(command) => event(&format!("e{number}"), command),
-            Step::Again(index) if number > 0 => requests[index.index(number)].clone(),
-            Step::Conflict(index, command) if number > 0 => {
-                event(&requests[index.index(number)].name.id, command)
+            Step::Again(index) if !requests.is_empty() => index.get(&requests).clone(),
+            Step::Conflict(index, command) if !requests.is_empty() => {
+                event(&index.get(&requests).name.id, command)
             }
             Step::Again(_) => continue,
             Step::Conflict(_, command) => event(&format!("e{number}"), command),

@@ -33,7 +33,7 @@ pub(crate) struct World {
     pub(crate) subscriber: Subscriber,
     environment: BTreeMap<String, String>,
     directory: TempDir,
-    pub(crate) database: TestDatabase,
+    _database: TestDatabase,
     owns_broker: bool,
 }
 
@@ -80,7 +80,8 @@ impl World {
         let tables = PgPool::connect_lazy_with(
             with(&database.url(), "options=-csearch_path=creditd").parse().unwrap(),
         );
-        Self { settings, tables, subscriber, environment, directory, database, owns_broker }
+        let _database = database;
+        Self { settings, tables, subscriber, environment, directory, _database, owns_broker }
     }
 
     /// The program with this world's settings.
