@@ -6,7 +6,9 @@ use creditd::catalog::Catalog;
 use creditd::ledger::{Book, Timestamp, decide};
 
 use crate::books::{Books, Text, in_memory, in_tables, read};
-use crate::events::{CATALOG, payment, payment_for, refund, refund_total, usage, usage_of};
+use crate::events::{
+    CATALOG, named_refund, payment, payment_for, refund, refund_total, usage, usage_of,
+};
 use crate::world::{World, until};
 
 /// Forty events about two accounts that make every kind of row and change it again.
@@ -93,6 +95,28 @@ async fn a_stream_cut_into_batches_of_any_size_gives_the_books_of_one_book_in_me
         assert_same(&books.text().await, &meant, &EVERYTHING, &what);
         books.prove().await;
     }
+}
+
+/// The payment's terms refuse the refund that waited for it, whose row goes; the refund's failure
+/// is remembered under the same id. In one batch the new row used to meet the old one.
+#[tokio::test]
+async fn a_refund_that_is_refused_and_fails_within_one_batch_is_kept_as_failed() {
+    let (catalog, books) = (catalog(), Books::new().await);
+    let story = [
+        named_refund("r-1", "in-1", "re-1", "succeeded"),
+        payment_for("p-1", "ada", "in-1", "final"),
+        named_refund("r-2", "in-1", "re-1", "failed"),
+    ];
+
+    for batch in [&story[..1], &story[1..]] {
+        let arrivals: Vec<_> = batch.iter().map(|body| read(body, &catalog)).collect();
+        books.post(&arrivals, &catalog.rules(), &catalog).await;
+    }
+
+    let kept = books.text().await;
+    assert_same(&kept, &decided_in_memory(&story), &EVERYTHING, "two batches");
+    assert!(kept["refunds"][0].contains("|re-1|failed|"), "{:?}", kept["refunds"]);
+    books.prove().await;
 }
 
 #[tokio::test]

@@ -44,6 +44,13 @@ unit = "CRD"
 credits = "50"
 when_spent = "park"
 
+[[packages]]
+id = "final"
+product = "final"
+unit = "CRD"
+credits = "50"
+refundable = false
+
 [[meters]]
 id = "api"
 unit = "CRD"
@@ -78,6 +85,14 @@ pub(crate) fn payment_for(id: &str, account: &str, invoice: &str, product: &str)
 /// So many dollars go back.
 pub(crate) fn refund(id: &str, invoice: &str, amount: &str) -> String {
     let data = format!(r#"{{"invoice_id":"{invoice}","amount":"{amount}"}}"#);
+    event("invoice.refunded", id, &data)
+}
+
+/// A refund with an id of its own and a status.
+pub(crate) fn named_refund(id: &str, invoice: &str, refund: &str, status: &str) -> String {
+    let data = format!(
+        r#"{{"invoice_id":"{invoice}","refund_id":"{refund}","amount":"5.00","status":"{status}"}}"#
+    );
     event("invoice.refunded", id, &data)
 }
 
