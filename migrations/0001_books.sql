@@ -173,12 +173,13 @@ CREATE TABLE entry (
     END)
 );
 
--- Credits of a lot that went into the overdraft, so that a refund can unwind them.
+-- What lowered the overdraft, so that a refund can unwind it.
 CREATE TABLE repayment (
     account_id   BIGINT NOT NULL,
     unit         TEXT COLLATE "C" NOT NULL,
     repayment_no INTEGER NOT NULL,
-    lot_no       INTEGER NOT NULL,
+    -- Whose credits paid; NULL: a reset forgave it.
+    lot_no       INTEGER,
     credits      BIGINT NOT NULL,
     returned     BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, unit, repayment_no),

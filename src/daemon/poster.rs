@@ -89,7 +89,15 @@ impl Poster {
                 retry.next_delay()
             }
         };
-        warn!(error = %super::chain(error), ?delay, "batch not written, trying again");
+        match error.is_transient() {
+            true => warn!(error = %super::chain(error), ?delay, "batch not written, trying again"),
+            // Rights or schema: no event's fault, so nothing is parked; somebody has to mend it.
+            false => error!(
+                error = %super::chain(error),
+                ?delay,
+                "batch not written, and trying again will not help until this is mended"
+            ),
+        }
         tokio::select! {
             () = tokio::time::sleep(delay) => Some(()),
             () = self.shutdown.requested() => None,

@@ -418,3 +418,27 @@ fn what_was_charged_beyond_the_lines_does_not_depend_on_which_payment_came_first
 
     assert_eq!(ends.len(), 1, "{ends:#?}");
 }
+
+#[test]
+fn overdraft_that_a_reset_forgave_is_given_back_to_nobody_4_10() {
+    let clean =
+        package("clean", 10).reset_with("clean", ResetScope::Family, 0, ResetOverdraft::Forgive);
+    let mut world = World::default();
+    // An old debt that a lot repaid: no business of the refund below.
+    world.does(consume("acme", 20));
+    world.does(pay("acme", "in_0", 100, &package("q", 20)));
+    world.does(pay("acme", "in_1", 10_000, &package("p", 100)));
+    world.does(consume("acme", 100));
+    let back = |status| {
+        let mut back = named(refund("in_1", RefundClaim::Full), "re_1");
+        back.status = status;
+        Command::Refund(Box::new(back))
+    };
+    world.does(back(RefundStatus::Succeeded));
+    world.does(pay("acme", "in_2", 100, &clean));
+    assert_eq!((world.balance("acme"), world.overdraft("acme")), (10, 0));
+
+    assert_eq!(world.does(back(RefundStatus::Failed)), "applied unsettled");
+
+    assert_eq!(world.lots("acme"), [("clean".into(), 10)]);
+}

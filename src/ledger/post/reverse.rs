@@ -286,7 +286,8 @@ impl Reversal<'_, '_> {
         Ok(())
     }
 
-    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots.
+    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots, and
+    /// what a reset has forgiven goes back to nobody.
     fn lower_overdraft(&mut self, credits: Credits) -> Result<(), Overflow> {
         let unit = &self.terms.unit;
         let left = self.working.balance(unit).overdraft.min(credits);
@@ -296,11 +297,13 @@ impl Reversal<'_, '_> {
         }
         let mut owed = credits.minus(left)?;
         while owed.is_positive() {
-            let Some((no, returned)) = self.working.balance(unit).unwind_repayment(owed)? else {
-                break; // a reset has forgiven the rest
+            let Some((lot, unwound)) = self.working.balance(unit).unwind_repayment(owed)? else {
+                return Err(Overflow); // a fault of ours: what a slice took was lowered by nobody
             };
-            self.restore(no, returned)?;
-            owed = owed.minus(returned)?;
+            if let Some(no) = lot {
+                self.restore(no, unwound)?;
+            }
+            owed = owed.minus(unwound)?;
         }
         Ok(())
     }

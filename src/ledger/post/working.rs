@@ -108,7 +108,7 @@ impl<'a> Working<'a> {
                 if credits.is_positive() {
                     self.move_lot(&unit, lot, credits.negated()?, EntryKind::Repaid)?;
                     self.move_overdraft(&unit, credits.negated()?, EntryKind::Repaid)?;
-                    self.balance(&unit).remember_repayment(lot, credits)?;
+                    self.balance(&unit).remember_repayment(Some(lot), credits)?;
                 }
             }
         }
