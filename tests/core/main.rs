@@ -19,3 +19,8 @@ mod properties;
 mod refunds;
 mod usage;
 mod world;
+
+#[path = "../common/streams.rs"]
+mod streams;
+#[path = "../common/words.rs"]
+mod words;
