@@ -441,7 +441,9 @@ fn overdraft_that_a_reset_forgave_is_given_back_to_nobody_4_10() {
     assert_eq!(world.does(back(RefundStatus::Failed)), "applied unsettled");
 
     assert_eq!(world.lots("acme"), [("clean".into(), 10)]);
+}
 
+#[test]
 fn each_line_takes_from_its_own_lot_before_a_sibling_does_4_9() {
     for when_spent in [WhenSpent::Park, WhenSpent::Clamp] {
         let kept = package("b", 100).when_spent(when_spent);
