@@ -233,7 +233,7 @@ impl Joined {
                     ));
                 }
                 Some(mine) => {
-                    mine.raise(refund.status);
+                    mine.raise(refund.status, refund.event, refund.event_name);
                 }
                 None => {
                     refund.change = super::account::Change::New;

@@ -58,7 +58,7 @@ fn remember(
             Err(Reason::Conflict
                 .because("its refund_id came before with another amount; the first one stands"))
         }
-        Some(known) => Ok(known.raise(refund.status)),
+        Some(known) => Ok(known.raise(refund.status, request.key, request.name.clone())),
         None => {
             let record = RefundRecord {
                 event: request.key,
