@@ -386,3 +386,15 @@ fn more_money_back_than_was_paid_takes_all_and_no_more_4_8() {
 
     assert_eq!((world.balance("acme"), world.overdraft("acme")), (0, 0));
 }
+
+#[test]
+fn usage_that_costs_nothing_still_lets_go_of_a_removed_threshold_8_4() {
+    let mut world = World::watching(&[100], None);
+    world.does(pay("acme", "in_1", 100, &package("p", 200)));
+    world.does(consume("acme", 150));
+    world.rules.units.clear();
+
+    world.does(consume("acme", 0));
+
+    assert!(world.book.balance("acme", UNIT).unwrap().latched.is_empty());
+}
