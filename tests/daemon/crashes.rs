@@ -4,7 +4,7 @@ use creditd::catalog::Catalog;
 use creditd::store::Store;
 
 use crate::books::{self, read};
-use crate::events::{load, payment};
+use crate::events::{load, payment, usage};
 use crate::proxy::{Direction, Proxy};
 use crate::world::{World, address, until, with};
 
@@ -28,6 +28,34 @@ async fn a_daemon_killed_between_commit_and_acknowledgement_applies_nothing_twic
     assert_eq!(second.said(&["duplicate"]), 300);
     assert_eq!(world.texts("SELECT xmin::TEXT FROM entry ORDER BY 1").await, before);
     assert_eq!(world.count("SELECT sum(balance) FROM balance").await, -300 * 100);
+    world.all_told().await;
+    second.stop().await;
+    world.proves().await;
+}
+
+#[tokio::test]
+async fn a_daemon_killed_before_its_commit_loses_nothing() {
+    let mut world = World::new().await;
+    let mut first = world.daemon().await;
+    world.publish(&[usage("gate", "u-0", 100)]).await;
+    world.until_known(1).await;
+
+    // While this account is held, the daemon has the events in hand and can't commit them.
+    let mut gate = world.tables.begin().await.unwrap();
+    let hold = "SELECT account_id FROM account WHERE name = 'u-0' FOR UPDATE";
+    sqlx::query(hold).execute(&mut *gate).await.unwrap();
+    world.publish(&load("u", 300, 30)).await;
+    until("the daemon to have all in hand", async || {
+        first.said(&["round begins"]) > 1 && world.ready(&world.settings.broker.queue).await == 0
+    })
+    .await;
+    first.kill();
+    gate.rollback().await.unwrap();
+    assert_eq!(world.count("SELECT count(*) FROM inbox").await, 1);
+    let second = world.daemon().await;
+    world.until_known(301).await;
+
+    assert_eq!(world.count("SELECT sum(balance) FROM balance").await, -301 * 100);
     world.all_told().await;
     second.stop().await;
     world.proves().await;
