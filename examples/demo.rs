@@ -61,9 +61,8 @@ struct Scene {
 
 impl Demo {
     fn new() -> Self {
-        let variable = |name: &str, default: &str| {
-            std::env::var(name).unwrap_or_else(|_| default.to_owned())
-        };
+        let variable =
+            |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let built = std::env::current_exe().unwrap_or_default();
         let beside = built.parent().and_then(|examples| examples.parent());
         Self {
@@ -101,8 +100,7 @@ impl Demo {
         self.show(&["migrate"])?;
         heading("creditd run (in the background)");
         let daemon = Daemon::start(self.creditd())?;
-        daemon.wait_for("consuming")?;
-        daemon.wait_for("relaying notices")?;
+        daemon.wait_for(&["consuming", "relaying notices"])?;
         println!("it consumes {}.events and relays notices", self.name);
         let broker = Connection::connect(&self.amqp, ConnectionProperties::default()).await?;
         let subscriber = self.subscribe(&broker.create_channel().await?).await?;
@@ -150,9 +148,7 @@ impl Demo {
             .await?;
         let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
         let tag = "independent".into();
-        Ok(channel
-            .basic_consume(queue.name().clone(), tag, options, FieldTable::default())
-            .await?)
+        Ok(channel.basic_consume(queue.name().clone(), tag, options, FieldTable::default()).await?)
     }
 
     /// How many notices the books say there are.
@@ -195,8 +191,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(mut command: Command) -> Fallible<Self> {
-        let mut child =
-            command.arg("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let mut child = command.arg("run").stderr(Stdio::piped()).stdout(Stdio::null()).spawn()?;
         let stderr = child.stderr.take().ok_or("the daemon has no log")?;
         let (send, log) = mpsc::channel();
         std::thread::spawn(move || {
@@ -210,8 +205,13 @@ impl Daemon {
         Ok(Self { child, log })
     }
 
-    fn wait_for(&self, message: &str) -> Fallible<()> {
-        while self.next(message)?["fields"]["message"] != message {}
+    /// Waits until each of these has been said, in whatever order.
+    fn wait_for(&self, messages: &[&str]) -> Fallible<()> {
+        let mut missing = messages.to_vec();
+        while !missing.is_empty() {
+            let entry = self.next(&missing.join(" and "))?;
+            missing.retain(|message| entry["message"] != *message);
+        }
         Ok(())
     }
 
@@ -220,8 +220,8 @@ impl Daemon {
         let mut settled = Vec::with_capacity(count);
         while settled.len() < count {
             let entry = self.next("the events to be settled")?;
-            if entry["fields"]["message"] == "event settled" {
-                settled.push(entry["fields"].clone());
+            if entry["message"] == "event settled" {
+                settled.push(entry);
             }
         }
         Ok(settled)

@@ -215,12 +215,12 @@ CREATE TABLE purchase (
 CREATE INDEX purchase_waiting ON purchase (first_seen_at) WHERE account_id IS NULL;
 
 -- Every id by which the outside knows a purchase; the key that makes two events of one invoice
--- meet. The check at commit lets a batch claim a reference before its purchase is written.
+-- meet.
 CREATE TABLE purchase_reference (
     namespace   TEXT COLLATE "C" NOT NULL,
     kind        TEXT NOT NULL,
     value       TEXT COLLATE "C" NOT NULL,
-    purchase_id BIGINT NOT NULL REFERENCES purchase DEFERRABLE INITIALLY DEFERRED,
+    purchase_id BIGINT NOT NULL REFERENCES purchase,
     PRIMARY KEY (namespace, kind, value),
     CONSTRAINT purchase_reference_kind_known CHECK (kind IN ('invoice', 'payment', 'order', 'other'))
 );
@@ -349,7 +349,9 @@ CREATE TABLE latch_flip (
     balance    BIGINT NOT NULL,
     event_key  UUID NOT NULL,
     recorded_at TIMESTAMPTZ NOT NULL,
-    CONSTRAINT latch_flip_once UNIQUE NULLS NOT DISTINCT (account_id, unit, threshold, entry_seq)
+    -- A threshold that the catalog drops is let go without an entry, so after the same one.
+    CONSTRAINT latch_flip_once
+        UNIQUE NULLS NOT DISTINCT (account_id, unit, threshold, entry_seq, latched)
 );
 
 -- Events that could not be applied; the message itself is in the inbox row.

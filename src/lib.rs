@@ -12,17 +12,15 @@
 //! | [`notice`] | from typed values to wire | servers |
 //! | [`store`] | the books in Postgres | the broker |
 //! | [`broker`] | `RabbitMQ`: topology, subscription, publisher | the database |
-//! | [`memory`] | the same books kept in memory | servers |
 //! | [`daemon`] | where they meet: intake, relay, supervisor | the command line |
 //! | [`cli`] | one file a subcommand | |
 
 pub mod broker;
 pub mod catalog;
-// pub mod cli;
-// pub mod daemon;
+pub mod cli;
+pub mod daemon;
 pub mod event;
 pub mod ledger;
-// pub mod memory;
 pub mod notice;
 pub mod observe;
 pub mod settings;

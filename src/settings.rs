@@ -18,7 +18,7 @@ mod section;
 mod sections;
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -29,6 +29,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use crate::broker::BrokerSettings;
+use crate::store::DatabaseSettings;
 
 use layer::Merged;
 pub use mistake::{Mistake, Origin};
@@ -42,6 +43,8 @@ pub const FILE: &str = "creditd.toml";
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub database: DatabaseSettings,
+    /// Whether `creditd run` brings the schema up to date before it begins.
+    pub migrate_on_start: bool,
     pub broker: BrokerSettings,
     pub intake: IntakeSettings,
     /// By the source's name, as events carry it.
@@ -53,28 +56,12 @@ pub struct Settings {
 }
 
 #[derive(Clone, Debug)]
-pub struct DatabaseSettings {
-    pub url: Secret,
-    pub pool_max: u32,
-    pub connect_timeout: Duration,
-    /// Set on the server for every connection; a client's own deadline must be longer.
-    pub statement_timeout: Duration,
-    pub migrate_on_start: bool,
-    /// The role that gets what the daemon needs, when the schema is migrated. 1 to 63 bytes.
-    pub writer_role: Option<String>,
-    /// The role that may read the views. 1 to 63 bytes.
-    pub reader_role: Option<String>,
-}
-
-#[derive(Clone, Debug)]
 pub struct IntakeSettings {
     pub batch_max: usize,
     pub workers: usize,
     pub payload_max_bytes: usize,
     /// The source of messages that name none.
     pub default_source: String,
-    /// Event types that are acknowledged without effect.
-    pub ignore: BTreeSet<String>,
     /// Taken off the front of an event's type, for sources that have none of their own.
     pub type_prefix: Option<String>,
 }

@@ -4,6 +4,7 @@
     unreachable_pub,
     clippy::expect_used,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test crate: nothing is exported, and a panic is a failed test"
 )]
 
@@ -168,7 +169,8 @@ fn the_account_may_come_from_the_subject_and_means_the_same_3_1() {
 
 #[test]
 fn a_single_line_may_be_written_inline() {
-    let inline = r#"{"account":"acme","payment_id":"p","currency":"USD","product":"prod_100","amount":"5"}"#;
+    let inline =
+        r#"{"account":"acme","payment_id":"p","currency":"USD","product":"prod_100","amount":"5"}"#;
     let paid = payment(&structured("payment.succeeded", inline));
 
     assert_eq!(paid.lines.len(), 1);
@@ -226,7 +228,11 @@ fn refusals_name_the_field_and_never_quote_the_payload() {
         (r#""amount":"19.90""#, r#""x":1"#, "data.lines[0].amount is missing"),
         ("19.90", r#"1","amount_minor":100,"y":""#, "data.lines[0].amount and amount_minor"),
         (r#""invoice_id":"in_1","#, "", "data.invoice_id is missing; send at least one"),
-        (r#"[{"line_id""#, r#"[{"line_id":"l1","amount":"1"},{"line_id""#, "the same line_id twice"),
+        (
+            r#"[{"line_id""#,
+            r#"[{"line_id":"l1","amount":"1"},{"line_id""#,
+            "the same line_id twice",
+        ),
         (r#""lines":["#, r#""lines":[7,"#, "data.lines[0] is an integer, not an object"),
     ] {
         let refusal = with(from, to);
@@ -297,9 +303,18 @@ fn bad_envelopes_are_malformed_under_their_own_name() {
     for (body, said) in [
         (r#"{"specversion":"0.3","type":"usage.recorded","source":"s","id":"e","data":{}}"#, "1.0"),
         (r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e"}"#, "event.data"),
-        (r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","time":"now","data":{}}"#, "RFC 3339"),
-        (r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","data_base64":"e30="}"#, "data_base64"),
-        (r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","datacontenttype":"text/xml","data":{}}"#, "application/json"),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","time":"now","data":{}}"#,
+            "RFC 3339",
+        ),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","data_base64":"e30="}"#,
+            "data_base64",
+        ),
+        (
+            r#"{"specversion":"1.0","type":"usage.recorded","source":"s","id":"e","datacontenttype":"text/xml","data":{}}"#,
+            "application/json",
+        ),
     ] {
         let event = message(body);
         assert!(refusal(&event).contains(said), "{}", refusal(&event));

@@ -28,8 +28,8 @@ pub enum BrokerError {
     },
     #[error("could not {doing} within {limit:?}")]
     TimedOut { doing: Cow<'static, str>, limit: Duration },
-    #[error("could not {doing}: the broker blocks publishers (memory or disk alarm)")]
-    Blocked { doing: Cow<'static, str> },
+    #[error("could not publish: the broker blocks publishers (memory or disk alarm)")]
+    Blocked,
     #[error(
         "could not declare {object}: it exists and differs ({difference}); set topology to \
          \"verify\" to use it as it is, or delete it and let creditd declare it"
@@ -39,6 +39,14 @@ pub enum BrokerError {
     Missing { objects: Vec<String> },
     #[error("could not go on consuming: the broker cancelled the subscription to queue `{queue}`")]
     Cancelled { queue: String },
+    /// lapin closes the connection on a delivery with a routing key or property that is no UTF-8;
+    /// anyone may publish one. It comes again with all its neighbours, and each time counts for
+    /// all: open again at once, with a prefetch of one, so that only it reaches the delivery limit.
+    #[error("could not read a delivery, which ended the connection")]
+    Unreadable {
+        #[source]
+        source: lapin::Error,
+    },
     #[error("could not go on: this connection has already failed and must be opened again")]
     Unusable,
     #[error("could not dead-letter delivery {tag}: an acknowledgement has already covered it")]
@@ -58,8 +66,9 @@ impl BrokerError {
         match self {
             Self::Failed { source, .. } => heals(source.kind()),
             Self::TimedOut { .. }
-            | Self::Blocked { .. }
+            | Self::Blocked
             | Self::Cancelled { .. }
+            | Self::Unreadable { .. }
             | Self::Unusable
             | Self::Unaccounted { .. } => true,
             Self::Url { .. }
@@ -115,10 +124,15 @@ fn heals(kind: &ErrorKind) -> bool {
                 | AMQPHardError::INTERNALERROR,
             ) => true,
         },
-        // A certificate that does not verify arrives as invalid data.
-        ErrorKind::IOError(error) => {
-            !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-        }
+        // A certificate that does not verify arrives as invalid data, a system without
+        // certificates as a file that is not found.
+        ErrorKind::IOError(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::NotFound
+                | io::ErrorKind::PermissionDenied
+        ),
         ErrorKind::InvalidProtocolVersion(_)
         | ErrorKind::SerialisationError(_)
         | ErrorKind::AuthProviderError(_)

@@ -10,12 +10,13 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd as _;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, Connection, ConnectionProperties, ConnectionStatus};
 use tokio::time::timeout;
 
 use super::{BrokerError, BrokerSettings, url};
@@ -60,24 +61,48 @@ impl Link {
         doing: impl Into<Cow<'static, str>>,
         answer: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, BrokerError> {
-        self.within(self.operation_timeout, doing, answer).await
+        match timeout(self.operation_timeout, answer).await {
+            Ok(answer) => answer.map_err(BrokerError::while_trying_to(doing)),
+            Err(_) => {
+                Err(BrokerError::TimedOut { doing: doing.into(), limit: self.operation_timeout })
+            }
+        }
     }
 
-    pub(super) async fn within<T>(
+    /// Waits for an answer that is late once `limit` has passed without the broker blocking us.
+    ///
+    /// While it does (an alarm; it may take hours) the clock stands still: the broker has what was
+    /// written but does not read it, and would read it all when the alarm ends. Giving up and
+    /// writing again on another connection would pile up one more copy with each attempt. The wait
+    /// ends with the alarm, or with the link: the broker's heartbeats go on.
+    pub(super) async fn patiently<T>(
         &self,
         limit: Duration,
         doing: impl Into<Cow<'static, str>>,
         answer: impl Future<Output = lapin::Result<T>>,
     ) -> Result<T, BrokerError> {
-        match timeout(limit, answer).await {
-            Ok(answer) => answer.map_err(BrokerError::while_trying_to(doing)),
-            Err(_) if self.is_blocked() => Err(BrokerError::Blocked { doing: doing.into() }),
-            Err(_) => Err(BrokerError::TimedOut { doing: doing.into(), limit }),
+        let mut answer = pin!(answer);
+        loop {
+            match timeout(limit, answer.as_mut()).await {
+                Ok(answer) => return answer.map_err(BrokerError::while_trying_to(doing)),
+                Err(_) if self.is_blocked() => {}
+                Err(_) => return Err(BrokerError::TimedOut { doing: doing.into(), limit }),
+            }
         }
     }
 
     pub(super) fn is_blocked(&self) -> bool {
-        self.connection.status().blocked()
+        self.alarm().is_raised()
+    }
+
+    pub(super) fn alarm(&self) -> Alarm {
+        Alarm(self.connection.status().clone())
+    }
+
+    /// Ends a channel before its connection ends; lapin logs an error when both end at once.
+    pub(super) async fn end(&self, channel: Channel) {
+        // The broker may have closed it, and no answer changes anything.
+        let _ = self.operate("close a channel", channel.close(REPLY_SUCCESS, "OK".into())).await;
     }
 
     /// Says goodbye, as far as the broker answers within the time for one request.
@@ -89,6 +114,18 @@ impl Link {
         let goodbye = self.connection.close(REPLY_SUCCESS, "OK".into());
         // An unanswered goodbye changes nothing: the socket is shut down either way.
         let _ = self.operate("close the connection", goodbye).await;
+    }
+}
+
+/// Whether the broker has told a publisher's connection to stop (its memory or disk alarm) and not
+/// yet to go on. Looks from the outside, while the publisher publishes.
+#[derive(Clone)]
+pub struct Alarm(ConnectionStatus);
+
+impl Alarm {
+    /// Never of a connection that has ended: lapin would remember it as blocked for ever.
+    pub fn is_raised(&self) -> bool {
+        self.0.blocked() && self.0.connected()
     }
 }
 

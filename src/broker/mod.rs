@@ -34,6 +34,7 @@ mod url;
 mod wire;
 
 pub use error::BrokerError;
+pub use link::Alarm;
 pub use publisher::{Outgoing, Publication, Publisher};
 pub use settings::{BrokerSettings, TopologyMode};
 pub use subscription::{Delivery, Settler, Subscription};

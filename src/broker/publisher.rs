@@ -13,7 +13,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 
-use super::link::Link;
+use super::link::{Alarm, Link};
 use super::{BrokerError, BrokerSettings, wire};
 
 /// One publishing channel, on a connection of its own. One task owns it. It never repairs itself:
@@ -73,11 +73,14 @@ impl Publisher {
 
     /// Publishes all in order, then awaits all confirms: one [`Publication`] for each [`Outgoing`],
     /// in the order given, within the time for one request and the time for confirms together.
+    /// Both stand still while the broker blocks publishers: then this waits for the alarm to end,
+    /// and only [`Publisher::alarm`] tells from the outside.
     ///
     /// An `Err` leaves the outcome of the whole window open, and so does dropping the future; the
     /// publisher then answers [`BrokerError::Unusable`] and is opened again. Two errors come before
     /// anything is written and leave it usable: [`BrokerError::TooLong`], which no repetition
-    /// mends, and [`BrokerError::Blocked`] when the broker had blocked us already.
+    /// mends, and [`BrokerError::Blocked`] when the broker has blocked us already: keep the
+    /// publisher, and try again after a while.
     pub async fn publish(&mut self, window: &[Outgoing]) -> Result<Vec<Publication>, BrokerError> {
         if !self.is_usable {
             return Err(BrokerError::Unusable);
@@ -87,7 +90,7 @@ impl Publisher {
             envelopes.push(Envelope::of(outgoing, self.message_max_bytes)?);
         }
         if self.is_blocked() {
-            return Err(BrokerError::Blocked { doing: "publish".into() });
+            return Err(BrokerError::Blocked);
         }
 
         self.is_usable = false;
@@ -98,7 +101,7 @@ impl Publisher {
             }
             Ok(confirms)
         };
-        let confirms = self.link.within(self.operation_timeout, "publish", writing).await?;
+        let confirms = self.link.patiently(self.operation_timeout, "publish", writing).await?;
         let confirming = async {
             let mut confirmations = Vec::with_capacity(window.len());
             for confirm in confirms {
@@ -107,16 +110,21 @@ impl Publisher {
             Ok(confirmations)
         };
         let doing = "learn that publications are confirmed";
-        let confirmations = self.link.within(self.confirm_timeout, doing, confirming).await?;
+        let confirmations = self.link.patiently(self.confirm_timeout, doing, confirming).await?;
         let publications = publications(window, confirmations)?;
         self.is_usable = true;
         Ok(publications)
     }
 
-    /// Whether the broker has told us to stop publishing (memory or disk alarm) and not yet to go
-    /// on. It tells a connection at its first publication during the alarm.
+    /// Whether the broker has told us to stop publishing and not yet to go on. It tells a
+    /// connection at its first publication during an alarm, not before.
     pub fn is_blocked(&self) -> bool {
         self.link.is_blocked()
+    }
+
+    /// The same, to look at while this publishes.
+    pub fn alarm(&self) -> Alarm {
+        self.link.alarm()
     }
 
     /// Takes leave of the broker, bounded by the time for one request.
@@ -217,4 +225,83 @@ fn give_back(
         *publication = Publication::Returned { reason };
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::message::Delivery;
+
+    use super::*;
+
+    fn outgoing(message_id: &str, routing_key: &str) -> Outgoing {
+        Outgoing {
+            exchange: "events".to_owned(),
+            routing_key: routing_key.to_owned(),
+            message_id: message_id.to_owned(),
+            kind: None,
+            content_type: None,
+            app_id: None,
+            timestamp_seconds: None,
+            headers: Vec::new(),
+            body: Vec::new(),
+            mandatory: true,
+        }
+    }
+
+    fn returned(message_id: &str, routing_key: &str) -> BasicReturnMessage {
+        let mut delivery =
+            Delivery::mock(0, "events".into(), routing_key.into(), false, Vec::new());
+        delivery.properties = BasicProperties::default().with_message_id(message_id.into());
+        BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() }
+    }
+
+    fn no_route() -> Publication {
+        Publication::Returned { reason: "312 NO_ROUTE".to_owned() }
+    }
+
+    #[test]
+    fn a_return_that_came_with_a_neighbours_confirm_finds_its_own() {
+        let window = [outgoing("a", "key"), outgoing("b", "nowhere"), outgoing("c", "key")];
+        let confirmations = vec![
+            Confirmation::Ack(Some(returned("b", "nowhere"))),
+            Confirmation::Ack(None),
+            Confirmation::Nack(None),
+        ];
+
+        let publications = publications(&window, confirmations).unwrap();
+
+        assert_eq!(publications, [Publication::Confirmed, no_route(), Publication::Refused]);
+    }
+
+    #[test]
+    fn twins_that_were_both_returned_are_both_marked() {
+        let window = [outgoing("a", "nowhere"), outgoing("a", "key"), outgoing("a", "nowhere")];
+        let confirmations = vec![
+            Confirmation::Ack(None),
+            Confirmation::Ack(Some(returned("a", "nowhere"))),
+            Confirmation::Ack(Some(returned("a", "nowhere"))),
+        ];
+
+        let publications = publications(&window, confirmations).unwrap();
+
+        assert_eq!(publications, [no_route(), Publication::Confirmed, no_route()]);
+    }
+
+    #[test]
+    fn a_return_of_no_one_here_leaves_the_window_open() {
+        let window = [outgoing("a", "key")];
+        let confirmations = vec![Confirmation::Ack(Some(returned("z", "key")))];
+
+        let error = publications(&window, confirmations).unwrap_err();
+
+        assert!(matches!(error, BrokerError::Unaccounted { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_channel_that_confirms_nothing_is_an_error() {
+        let error =
+            publications(&[outgoing("a", "key")], vec![Confirmation::NotRequested]).unwrap_err();
+
+        assert!(matches!(error, BrokerError::Unaccounted { .. }), "{error:?}");
+    }
 }

@@ -33,7 +33,8 @@ pub struct BrokerSettings {
     pub confirm_timeout: Duration,
     /// The largest message that the publisher sends, body and headers.
     pub message_max_bytes: usize,
-    /// Certificates in PEM to trust for `amqps://`, besides the system's.
+    /// Certificates in PEM to trust for `amqps://`, besides the system's. A system without any (an
+    /// empty container) is an error all the same; there `SSL_CERT_FILE` may name this file.
     pub ca_file: Option<PathBuf>,
 }
 

@@ -112,6 +112,9 @@ impl Subscription {
             Some(Ok(delivery)) => Ok(wire::delivery(delivery)),
             Some(Err(source)) => {
                 self.has_ended = true;
+                if matches!(source.kind(), ErrorKind::ParsingError(_)) {
+                    return Err(BrokerError::Unreadable { source });
+                }
                 Err(BrokerError::while_trying_to("go on consuming")(source))
             }
             None => {

@@ -34,7 +34,12 @@ pub async fn ensure_topology(settings: &BrokerSettings) -> Result<(), BrokerErro
     let names = Names::read(settings)?;
     let link = Link::open(settings).await?;
     let outcome = match settings.topology {
-        TopologyMode::Declare => declare(&link, &names, settings.delivery_limit).await,
+        TopologyMode::Declare => {
+            let maker = Maker { link: &link, channel: link.channel().await? };
+            let outcome = declare(&maker, &names, settings.delivery_limit).await;
+            link.end(maker.channel).await;
+            outcome
+        }
         TopologyMode::Verify => verify(&link, &names).await,
     };
     link.close().await;
@@ -68,9 +73,7 @@ impl Names {
 }
 
 /// The dead letters' way first: a queue must not point to an exchange that is not there.
-async fn declare(link: &Link, names: &Names, delivery_limit: u32) -> Result<(), BrokerError> {
-    let maker = Maker { link, channel: link.channel().await? };
-
+async fn declare(maker: &Maker<'_>, names: &Names, delivery_limit: u32) -> Result<(), BrokerError> {
     maker.exchange(&names.dead_exchange, ExchangeKind::Fanout).await?;
     maker.queue(&names.dead_queue, arguments(DEAD_DELIVERY_LIMIT)).await?;
     maker.bind(&names.dead_queue, &names.dead_exchange, &ShortString::default()).await?;
@@ -169,6 +172,7 @@ async fn verify(link: &Link, names: &Names) -> Result<(), BrokerError> {
         let found = channel.exchange_declare(name.clone(), kind, options, FieldTable::default());
         let object = format!("exchange `{name}`");
         missing.extend(absent(link.operate(looking(&object), found).await, object)?);
+        link.end(channel).await;
     }
     for name in queues {
         let channel = link.channel().await?;
@@ -176,6 +180,7 @@ async fn verify(link: &Link, names: &Names) -> Result<(), BrokerError> {
         let found = channel.queue_declare(name.clone(), options, FieldTable::default());
         let object = format!("queue `{name}`");
         missing.extend(absent(link.operate(looking(&object), found).await, object)?);
+        link.end(channel).await;
     }
 
     if missing.is_empty() { Ok(()) } else { Err(BrokerError::Missing { objects: missing }) }

@@ -11,7 +11,7 @@ use crate::settings::{Mistake, Settings};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Also ask the broker and the database
     #[arg(long)]
     online: bool,
@@ -33,11 +33,10 @@ struct Server {
 
 /// # Errors
 /// Never by itself: what is wrong is printed, and the exit code says which kind it is.
-pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, CliError> {
+pub(super) async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, CliError> {
     let mut findings = Findings::default();
     let settings = context.settings().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
-    let catalog =
-        context.catalog().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
+    let catalog = context.catalog().map_err(|mistakes| findings.mistakes.extend(mistakes)).ok();
     if let Some(catalog) = &catalog {
         findings.warnings.extend(catalog.warnings().iter().map(ToString::to_string));
     }
@@ -48,7 +47,7 @@ pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, 
         findings.servers.push(database(settings, catalog).await);
         findings.servers.push(broker(&settings.broker).await);
     }
-    output.print(&findings, || findings.text(args.online));
+    output.answer(&findings, || findings.text(args.online))?;
     Ok(match (&findings.mistakes, findings.servers.iter().all(|server| server.is_good)) {
         (mistakes, _) if !mistakes.is_empty() => Exit::Config,
         (_, false) => Exit::Unavailable,
@@ -59,7 +58,7 @@ pub async fn run(context: &Context, args: Args, output: Output) -> Result<Exit, 
 async fn database(settings: &Settings, catalog: &Catalog) -> Server {
     let asked = async {
         let store = Store::connect(&settings.database).await?;
-        let mut says = store.durability_warnings().await?;
+        let mut says = store.warnings().to_vec();
         store.check_migrated().await?;
         let units: Vec<_> =
             catalog.units().map(|(code, unit)| (code.clone(), unit.decimals)).collect();

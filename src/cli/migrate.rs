@@ -6,12 +6,17 @@ use crate::store::Store;
 
 /// # Errors
 /// [`CliError`] when the database is away or refuses.
-pub async fn run(settings: &Settings, output: Output) -> Result<Exit, CliError> {
-    let store = Store::connect(&settings.database).await.map_err(CliError::store)?;
-    store.migrate(&settings.database).await.map_err(CliError::store)?;
-    store.close().await;
-    output.print(&serde_json::json!({ "migrated": true }), || {
-        "the schema is up to date".to_owned()
-    });
+pub(super) async fn run(settings: &Settings, output: Output) -> Result<Exit, CliError> {
+    let migrated = Store::migrate(&settings.database).await.map_err(CliError::store)?;
+    output.answer(
+        &serde_json::json!({
+            "created_database": migrated.created_database,
+            "applied": migrated.applied,
+        }),
+        || match migrated.applied.is_empty() {
+            true => "the schema was up to date".to_owned(),
+            false => format!("migrated: {}", migrated.applied.join(", ")),
+        },
+    )?;
     Ok(Exit::Good)
 }

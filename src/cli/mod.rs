@@ -2,15 +2,20 @@
 //!
 //! Exit 0 good, 1 found something wrong, 64 usage, 69 a server is away, 78 configuration.
 
+pub mod balance;
 mod check;
+pub mod history;
 mod migrate;
+mod output;
+pub mod parked;
 mod publish;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use serde::Serialize;
+use sqlx::PgPool;
 
 use crate::broker::BrokerError;
 use crate::catalog::Catalog;
@@ -23,7 +28,13 @@ use crate::store::{Store, StoreError};
 #[command(name = "creditd", version, about, disable_help_subcommand = true)]
 struct Cli {
     /// The directory with creditd.toml and catalog.toml
-    #[arg(long, global = true, default_value = "config", value_name = "DIR", env = "CREDITD_CONFIG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "config",
+        value_name = "DIR",
+        env = "CREDITD_CONFIG"
+    )]
     config: PathBuf,
     /// Overrides a setting: section.key=value; may be given several times
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
@@ -45,7 +56,17 @@ enum Command {
     Migrate,
     /// Publish events from files, one a line
     Publish(publish::Args),
+    /// Show an account's balances and open lots
+    Balance(balance::BalanceArgs),
+    /// Show an account's entries, newest first
+    History(history::HistoryArgs),
+    /// Show events that could not be applied
+    Parked(parked::ParkedArgs),
+    /// Prove that the books are what must always be true of them
+    Verify(verify::VerifyArgs),
 }
+
+pub use output::{CommandError, Ending, Output};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +91,6 @@ pub struct CliError {
 pub struct Context {
     dir: PathBuf,
     overrides: Vec<(String, String)>,
-}
-
-/// How a command answers.
-#[derive(Clone, Copy, Debug)]
-pub struct Output {
-    pub json: bool,
 }
 
 /// Runs the command that the arguments name.
@@ -113,6 +128,18 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Run => run(&context).await,
         Command::Migrate => migrate::run(&context.settings()?, output).await,
         Command::Publish(args) => publish::run(&context.settings()?, args, output).await,
+        Command::Balance(args) => {
+            Ok(balance::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::History(args) => {
+            Ok(history::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Parked(args) => {
+            Ok(parked::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Verify(args) => {
+            Ok(verify::run(&context.books().await?, &args, output).await?.into())
+        }
     }
 }
 
@@ -157,11 +184,9 @@ impl Context {
     }
 
     /// The books, for a command that reads them.
-    async fn store(&self) -> Result<Store, CliError> {
+    async fn books(&self) -> Result<PgPool, CliError> {
         let settings = self.settings()?;
-        let store = Store::connect(&settings.database).await.map_err(CliError::store)?;
-        store.check_migrated().await.map_err(CliError::store)?;
-        Ok(store)
+        Store::reader(&settings.database).await.map_err(CliError::store)
     }
 }
 
@@ -174,16 +199,6 @@ fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
         }),
     };
     given.iter().map(parse).collect()
-}
-
-impl Output {
-    /// Prints `value` as JSON for programs, else `text` for people.
-    pub fn print<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) {
-        match (self.json, serde_json::to_string_pretty(value)) {
-            (true, Ok(json)) => println!("{json}"),
-            (true, Err(_)) | (false, _) => println!("{}", text()),
-        }
-    }
 }
 
 impl CliError {
@@ -214,6 +229,22 @@ impl From<Vec<Mistake>> for CliError {
     fn from(mistakes: Vec<Mistake>) -> Self {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         Self::config(lines.join("\ncreditd: "))
+    }
+}
+
+impl From<CommandError> for CliError {
+    fn from(error: CommandError) -> Self {
+        let exit = if error.is_away() { Exit::Unavailable } else { Exit::Found };
+        Self { exit, text: chain(&error) }
+    }
+}
+
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Good => Self::Good,
+            Ending::Wrong => Self::Found,
+        }
     }
 }
 

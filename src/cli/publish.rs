@@ -11,7 +11,7 @@ use crate::broker::{BrokerSettings, Outgoing, Publication, Publisher, ensure_top
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Files with one event a line ("-": standard input); blank lines and lines that begin with #
     /// are skipped
     #[arg(required = true)]
@@ -25,7 +25,7 @@ const LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// # Errors
 /// [`CliError`] when a file can't be read, the broker is away, or a line is taken by no queue.
-pub async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
+pub(super) async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
     ensure_topology(&settings.broker).await.map_err(CliError::broker)?;
     let mut publisher = Publisher::open(&settings.broker).await.map_err(CliError::broker)?;
     let bar = ProgressBar::new_spinner();
@@ -48,9 +48,9 @@ pub async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit
     }
     publisher.close().await;
     bar.finish_and_clear();
-    output.print(&serde_json::json!({ "published": published }), || {
+    output.answer(&serde_json::json!({ "published": published }), || {
         format!("{published} events published and confirmed")
-    });
+    })?;
     Ok(Exit::Good)
 }
 

@@ -8,31 +8,24 @@ use tracing::debug;
 use super::shutdown::Shutdown;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
-pub struct Gauges {
-    pub store: Store,
-    pub metrics: Metrics,
-    pub health: Health,
+pub(super) struct Gauges {
+    pub(super) store: Store,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
 }
 
 const EVERY: Duration = Duration::from_secs(5);
 const STILL_AT_MOST: Duration = Duration::from_secs(60);
 
 impl Gauges {
-    pub async fn run(self, mut shutdown: Shutdown) {
+    pub(super) async fn run(self, mut shutdown: Shutdown) {
         let beat = self.health.beat("gauges", STILL_AT_MOST);
         while !shutdown.is_requested() {
             beat.touch();
-            match self.store.figures().await {
-                Ok(figures) => {
-                    self.health.set_database_ready(true);
-                    self.metrics.set_outbox(figures.outbox_depth, figures.outbox_oldest);
-                    self.metrics.set_waiting(figures.waiting, figures.waiting_oldest);
-                    let parked = figures.parked.iter();
-                    self.metrics
-                        .set_parked(parked.map(|(reason, count)| (reason.as_str(), *count)));
-                }
+            match self.look().await {
+                Ok(()) => self.health.set_database_ready(true),
                 Err(error) => {
                     self.health.set_database_ready(false);
                     debug!(error = %super::chain(&error), "figures not read");
@@ -40,5 +33,15 @@ impl Gauges {
             }
             super::wait(EVERY, &beat, &mut shutdown).await;
         }
+    }
+
+    async fn look(&self) -> Result<(), StoreError> {
+        let outbox = self.store.outbox_depth().await?;
+        self.metrics.set_outbox(outbox.count, outbox.oldest.unwrap_or_default());
+        let waiting = self.store.waiting_purchases().await?;
+        self.metrics.set_waiting(waiting.count, waiting.oldest.unwrap_or_default());
+        let parked = self.store.parked_by_reason().await?;
+        self.metrics.set_parked(parked.iter().map(|(reason, count)| (reason.as_str(), *count)));
+        Ok(())
     }
 }

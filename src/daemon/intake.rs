@@ -23,7 +23,9 @@ use super::lanes::{Arrived, lanes};
 use super::poster::{Poster, Settled};
 use super::retry::Retry;
 use super::shutdown::Shutdown;
-use crate::broker::{BrokerError, BrokerSettings, Delivery, Settler, Subscription, ensure_topology};
+use crate::broker::{
+    BrokerError, BrokerSettings, Delivery, Settler, Subscription, ensure_topology,
+};
 use crate::catalog::Catalog;
 use crate::event::{self, Sources};
 use crate::observe::health::{Beat, Health};
@@ -31,20 +33,20 @@ use crate::observe::metrics::{Metrics, Server};
 use crate::store::Store;
 
 /// What the intake works with.
-pub struct Intake {
-    pub store: Store,
-    pub broker: BrokerSettings,
-    pub catalog: watch::Receiver<Arc<Catalog>>,
-    pub sources: Sources,
-    pub payload_max_bytes: usize,
+pub(super) struct Intake {
+    pub(super) store: Store,
+    pub(super) broker: BrokerSettings,
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    pub(super) sources: Sources,
+    pub(super) payload_max_bytes: usize,
     /// Events in one transaction, at most.
-    pub batch_max: usize,
+    pub(super) batch_max: usize,
     /// Transactions at once, at most.
-    pub workers: usize,
-    pub metrics: Metrics,
-    pub health: Health,
+    pub(super) workers: usize,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
     /// Tells the relay of this daemon that notices wait.
-    pub wake: Arc<Notify>,
+    pub(super) wake: Arc<Notify>,
 }
 
 /// How long the loop may go without moving before `/livez` says so: a round waits for its slowest
@@ -54,13 +56,29 @@ const TOUCH_EVERY: Duration = Duration::from_secs(5);
 
 impl Intake {
     /// Consumes until `shutdown`, over as many connections as it takes.
-    pub async fn run(self, mut shutdown: Shutdown) {
+    pub(super) async fn run(self, mut shutdown: Shutdown) {
         let beat = self.health.beat("intake", STILL_AT_MOST);
         let mut retry = Retry::new();
+        let mut prefetch = self.broker.prefetch;
         while !shutdown.is_requested() {
             beat.touch();
-            let Err(error) = self.session(&mut retry, &beat, &mut shutdown).await else { break };
+            let error = match self.session(prefetch, &mut retry, &beat, &mut shutdown).await {
+                Ok(Ended::Stopped) => break,
+                Ok(Ended::Read) => {
+                    prefetch = self.broker.prefetch;
+                    continue;
+                }
+                Err(error) => error,
+            };
             self.health.set_broker_ready(false);
+            // A message that the library can't read costs the connection, and each redelivery
+            // counts for all that was prefetched with it: alone, it is dead-lettered alone.
+            if let BrokerError::Unreadable { .. } = error {
+                warn!(error = %super::chain(&error), "reading one message at a time");
+                prefetch = 1;
+                continue;
+            }
+            prefetch = self.broker.prefetch;
             let delay = retry.next_delay();
             warn!(error = %super::chain(&error), ?delay, "consuming broke off, trying again");
             self.metrics.reconnected(Server::Broker);
@@ -68,15 +86,17 @@ impl Intake {
         }
     }
 
-    /// One connection's life; ends well only by shutdown.
+    /// One connection's life.
     async fn session(
         &self,
+        prefetch: u16,
         retry: &mut Retry,
         beat: &Beat,
         shutdown: &mut Shutdown,
-    ) -> Result<(), BrokerError> {
-        ensure_topology(&self.broker).await?;
-        let subscription = Subscription::open(&self.broker).await?;
+    ) -> Result<Ended, BrokerError> {
+        let broker = BrokerSettings { prefetch, ..self.broker.clone() };
+        ensure_topology(&broker).await?;
+        let subscription = Subscription::open(&broker).await?;
         retry.succeeded();
         self.health.set_broker_ready(true);
         info!(queue = self.broker.queue, "consuming");
@@ -86,6 +106,7 @@ impl Intake {
             staged: Vec::new(),
             running: JoinSet::new(),
             in_work: Vec::new(),
+            is_narrow: prefetch < self.broker.prefetch,
         };
         let mut subscription = subscription;
         let ended = session.consume(&mut subscription, beat, shutdown).await;
@@ -102,6 +123,13 @@ impl Intake {
     }
 }
 
+/// How a connection ended that did not break.
+enum Ended {
+    Stopped,
+    /// A message was read after one that could not be: the way is free again.
+    Read,
+}
+
 struct Session<'a> {
     intake: &'a Intake,
     settler: Settler,
@@ -110,6 +138,8 @@ struct Session<'a> {
     running: JoinSet<Option<Vec<Settled>>>,
     /// Delivery tags of the round in work.
     in_work: Vec<u64>,
+    /// Reading one message at a time, to get past one that can't be read.
+    is_narrow: bool,
 }
 
 impl Session<'_> {
@@ -118,14 +148,14 @@ impl Session<'_> {
         subscription: &mut Subscription,
         beat: &Beat,
         shutdown: &mut Shutdown,
-    ) -> Result<(), BrokerError> {
+    ) -> Result<Ended, BrokerError> {
         let round_max = self.intake.batch_max.saturating_mul(self.intake.workers);
         let mut settled = Vec::new();
         loop {
             beat.touch();
             let is_idle = self.running.is_empty();
             if is_idle && shutdown.is_requested() {
-                return Ok(()); // what is staged was never acknowledged and comes again
+                return Ok(Ended::Stopped); // what is staged was never acknowledged and comes again
             }
             if is_idle && !self.staged.is_empty() {
                 self.start_round(shutdown);
@@ -138,6 +168,9 @@ impl Session<'_> {
                         settled.extend(lane);
                         if self.running.is_empty() {
                             self.settle(std::mem::take(&mut settled)).await?;
+                            if self.is_narrow {
+                                return Ok(Ended::Read);
+                            }
                         }
                     }
                     // Stopped before it could commit: the round stays unacknowledged.
@@ -156,8 +189,7 @@ impl Session<'_> {
         let catalog = self.intake.catalog.borrow().clone();
         let redelivered = deliveries.iter().filter(|delivery| delivery.redelivered).count();
         self.intake.metrics.redelivered(u64::try_from(redelivered).unwrap_or(u64::MAX));
-        let decoded =
-            deliveries.into_iter().map(|delivery| self.intake.decode(&catalog, delivery));
+        let decoded = deliveries.into_iter().map(|delivery| self.intake.decode(&catalog, delivery));
         self.staged.extend(decoded);
     }
 

@@ -50,7 +50,9 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
-    #[error("what was in work did not finish within run.shutdown_grace ({grace:?}); the broker delivers it again")]
+    #[error(
+        "what was in work did not finish within run.shutdown_grace ({grace:?}); the broker delivers it again"
+    )]
     Grace { grace: Duration },
     #[error("a loop ended by itself, which is a fault of ours")]
     Ended,
@@ -148,8 +150,7 @@ fn spawn_loops(
         health: health.clone(),
         wake,
     };
-    let gauges =
-        Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
+    let gauges = Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
     tasks.spawn(intake.run(shutdown.clone()));
     tasks.spawn(relay.run(shutdown.clone()));
     tasks.spawn(gauges.run(shutdown.clone()));
@@ -179,14 +180,17 @@ async fn open_store(
 }
 
 async fn try_open(settings: &Settings, catalog: &Catalog) -> Result<Store, StoreError> {
+    if settings.migrate_on_start {
+        let migrated = Store::migrate(&settings.database).await?;
+        for migration in migrated.applied {
+            info!(migration, "schema migrated");
+        }
+    }
     let store = Store::connect(&settings.database).await?;
-    for warning in store.durability_warnings().await? {
+    for warning in store.warnings() {
         warn!("{warning}");
     }
-    match settings.database.migrate_on_start {
-        true => store.migrate(&settings.database).await?,
-        false => store.check_migrated().await?,
-    }
+    store.check_migrated().await?;
     store.check_units(&units(catalog)).await?;
     Ok(store)
 }

@@ -11,7 +11,7 @@ use super::lanes::Arrived;
 use super::retry::Retry;
 use super::shutdown::Shutdown;
 use crate::catalog::Catalog;
-use crate::ledger::{Asks, Reason, Record, Request, Verdict, decide};
+use crate::ledger::{Asks, Reason, Record, Rejection, Request, Verdict, decide};
 use crate::notice::{render, render_parked};
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
@@ -65,21 +65,24 @@ impl Poster {
                 }
                 Err(error) => error,
             };
-            if error.is_transient() {
-                self.pause(&error, &mut retry).await?;
-                work.push(batch);
-            } else if batch.arrivals.len() > 1 {
-                let (first, second) = batch.halves();
-                work.extend([second, first]);
-            } else {
-                settled.extend(self.keep_alone(batch, &error, &mut retry).await?);
+            match (error.is_about_an_event(), batch.arrivals.len()) {
+                // Away, overtaken, or wrong in itself (rights, schema): no event's fault.
+                (false, _) => {
+                    self.pause(&error, &mut retry).await?;
+                    work.push(batch);
+                }
+                (true, 1) => settled.extend(self.keep_alone(batch, &error, &mut retry).await?),
+                (true, _) => {
+                    let (first, second) = batch.halves();
+                    work.extend([second, first]);
+                }
             }
         }
         Some(settled)
     }
 
     async fn pause(&mut self, error: &StoreError, retry: &mut Retry) -> Option<()> {
-        let delay = match error.is_contention() {
+        let delay = match error.is_overtaken() {
             true => Duration::from_millis(5),
             false => {
                 self.health.set_database_ready(false);
@@ -95,13 +98,13 @@ impl Poster {
 
     async fn try_once(&self, batch: &Batch) -> Result<(), StoreError> {
         let began = Instant::now();
-        let requests: Vec<&Request> = batch.arrivals.iter().map(|one| &one.request).collect();
-        let mut open = self.store.open_batch(&requests).await?;
+        let mut open = self.store.open_batch(&batch.arrivals).await?;
         let rules = self.catalog.rules();
         let now = open.now;
-        let records: Vec<Record> = requests
+        let records: Vec<Record> = batch
+            .arrivals
             .iter()
-            .map(|request| decide(&mut open.book, &rules, request, now))
+            .map(|arrival| decide(&mut open.book, &rules, &arrival.request, now))
             .collect();
         let journal = &open.book.journal;
         let notices: Vec<_> = journal
@@ -127,22 +130,11 @@ impl Poster {
         for (record, arrived_at) in records.iter().zip(&batch.arrived_at) {
             self.metrics.settled(&record.kind, record.verdict.outcome(), 1);
             self.metrics.lag(now.duration_since(*arrived_at));
-            match &record.verdict {
-                Verdict::Parked(rejection) => info!(
-                    event = %record.name,
-                    kind = %record.kind,
-                    outcome = "parked",
-                    reason = rejection.reason.code(),
-                    detail = rejection.detail,
-                    "event settled"
-                ),
-                verdict => debug!(
-                    event = %record.name,
-                    kind = %record.kind,
-                    outcome = verdict.outcome(),
-                    reason = verdict.reason(),
-                    "event settled"
-                ),
+            let (outcome, reason) = (record.verdict.outcome(), record.verdict.reason());
+            if let Verdict::Parked(Rejection { detail, .. }) = &record.verdict {
+                info!(event = %record.name, kind = %record.kind, outcome, reason, detail, "event settled");
+            } else {
+                debug!(event = %record.name, kind = %record.kind, outcome, reason, "event settled");
             }
         }
     }
@@ -151,26 +143,27 @@ impl Poster {
     /// refused, the broker's dead-letter queue keeps it (semantics 9.2).
     async fn keep_alone(
         &mut self,
-        mut batch: Batch,
+        batch: Batch,
         refusal: &StoreError,
         retry: &mut Retry,
     ) -> Option<Vec<Settled>> {
-        let why = super::chain(refusal).to_string();
+        let why = super::chain(refusal);
         error!(error = why, "the database refused an event; parking it");
-        for arrival in &mut batch.arrivals {
-            arrival.request.asks =
-                Asks::Rejected(Reason::Refused.because(format!("the database refused it: {why}")));
-        }
-        loop {
-            match self.try_once(&batch).await {
-                Ok(()) => return Some(batch.settled(false)),
-                Err(error) if error.is_transient() => self.pause(&error, retry).await?,
-                Err(error) => {
-                    error!(error = %super::chain(&error), "an event can't be parked either");
-                    return Some(batch.settled(true));
+        let rejection = Reason::Refused.because(format!("the database refused it: {why}"));
+        for arrival in &batch.arrivals {
+            loop {
+                match self.store.park_alone(arrival, &rejection, render_parked).await {
+                    Ok(_) => break,
+                    Err(error) if error.is_about_an_event() => {
+                        error!(error = %super::chain(&error), "an event can't be parked either");
+                        return Some(batch.settled(true));
+                    }
+                    Err(error) => self.pause(&error, retry).await?,
                 }
             }
         }
+        self.wake.notify_one();
+        Some(batch.settled(false))
     }
 }
 
@@ -181,11 +174,8 @@ impl Batch {
             batch.tags.push(one.tag);
             batch.arrived_at.push(one.at);
             let properties = one.message.properties();
-            batch.arrivals.push(Arrival {
-                request: one.request,
-                body: one.message.body,
-                properties,
-            });
+            let body = (!is_too_large(&one.request)).then_some(one.message.body);
+            batch.arrivals.push(Arrival { request: one.request, body, properties });
         }
         batch
     }
@@ -202,10 +192,6 @@ impl Batch {
 
     /// A message that is too large is in the books as such, and whole in the dead-letter queue.
     fn settled(&self, is_lost: bool) -> Vec<Settled> {
-        let is_too_large = |request: &Request| match &request.asks {
-            Asks::Rejected(rejection) => rejection.reason == Reason::TooLarge,
-            Asks::Command(_) | Asks::Nothing => false,
-        };
         self.arrivals
             .iter()
             .zip(&self.tags)
@@ -214,5 +200,12 @@ impl Batch {
                 is_dead_letter: is_lost || is_too_large(&arrival.request),
             })
             .collect()
+    }
+}
+
+fn is_too_large(request: &Request) -> bool {
+    match &request.asks {
+        Asks::Rejected(rejection) => rejection.reason == Reason::TooLarge,
+        Asks::Command(_) | Asks::Nothing => false,
     }
 }

@@ -22,24 +22,26 @@ use uuid::Uuid;
 use super::retry::Retry;
 use super::shutdown::Shutdown;
 use crate::broker::{BrokerError, BrokerSettings, Outgoing, Publication as Published, Publisher};
-use crate::notice::CONTENT_TYPE;
+use crate::notice::{CONTENT_TYPE, Publication};
 use crate::observe::health::{Beat, Health};
 use crate::observe::metrics::{Metrics, Server};
 use crate::settings::RelaySettings;
-use crate::store::{Cursor, PendingNotice, Store, StoreError};
+use crate::store::{OutboxCursor, PendingNotice, Store, StoreError};
 
-pub struct Relay {
-    pub store: Store,
-    pub broker: BrokerSettings,
-    pub settings: RelaySettings,
-    pub metrics: Metrics,
-    pub health: Health,
+pub(super) struct Relay {
+    pub(super) store: Store,
+    pub(super) broker: BrokerSettings,
+    pub(super) settings: RelaySettings,
+    pub(super) metrics: Metrics,
+    pub(super) health: Health,
     /// Rung by the intake of this daemon after a commit that left notices.
-    pub wake: Arc<Notify>,
+    pub(super) wake: Arc<Notify>,
 }
 
 const LEASE: &str = "relay";
 const STILL_AT_MOST: Duration = Duration::from_secs(60);
+/// How often a publication that takes long looks up from its work.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(1);
 /// After a nack or a return: how long to wait before the first unconfirmed is tried again.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 
@@ -57,19 +59,34 @@ enum Pass {
     Done,
     /// More waits.
     More,
-    /// The broker refused some; they wait with all that follows them in their account.
+    /// The broker refused some, or blocks publishers; what waits is tried again after a pause.
     Refused,
+    /// The lease is lost, or shutdown has come: whoever leads goes on.
+    Over,
+}
+
+/// One daemon's time as the leader.
+struct Lead<'a> {
+    relay: &'a Relay,
+    me: Uuid,
+    /// When the lease was last asked for. The time before the question counts, so the lease is
+    /// never believed too long.
+    renewed_at: Instant,
+    beat: &'a Beat,
+    shutdown: &'a mut Shutdown,
 }
 
 impl Relay {
     /// Publishes until `shutdown`, over as many connections as it takes.
-    pub async fn run(self, mut shutdown: Shutdown) {
+    pub(super) async fn run(self, mut shutdown: Shutdown) {
         let beat = self.health.beat("relay", STILL_AT_MOST);
         let mut retry = Retry::new();
         let me = Uuid::new_v4();
         while !shutdown.is_requested() {
             beat.touch();
-            let Err(error) = self.lead(me, &mut retry, &beat, &mut shutdown).await else { continue };
+            let Err(error) = self.lead(me, &mut retry, &beat, &mut shutdown).await else {
+                continue;
+            };
             let delay = retry.next_delay();
             warn!(error = %super::chain(&error), ?delay, "relaying broke off, trying again");
             self.metrics.reconnected(match error {
@@ -79,7 +96,7 @@ impl Relay {
             super::wait(delay, &beat, &mut shutdown).await;
         }
         // Whoever waits for the lease need not wait for it to run out.
-        if let Err(error) = self.store.release_lease(LEASE, me).await {
+        if let Err(error) = self.store.release(LEASE, me).await {
             warn!(error = %super::chain(&error), "the relay's lease runs out by itself");
         }
     }
@@ -92,85 +109,108 @@ impl Relay {
         beat: &Beat,
         shutdown: &mut Shutdown,
     ) -> Result<(), RelayError> {
-        if !self.store.acquire_lease(LEASE, me, self.settings.lease).await? {
+        let renewed_at = Instant::now();
+        if !self.store.lease(LEASE, me, self.settings.lease).await? {
             super::wait(self.settings.poll, beat, shutdown).await;
             return Ok(());
         }
         let mut publisher = Publisher::open(&self.broker).await?;
         info!("relaying notices");
         retry.succeeded();
-        let ended = self.relay(me, &mut publisher, beat, shutdown).await;
+        let mut lead = Lead { relay: self, me, renewed_at, beat, shutdown };
+        let ended = lead.relay(&mut publisher).await;
         self.health.set_publisher_blocked(false);
         publisher.close().await;
         ended
     }
 
-    async fn relay(
-        &self,
-        me: Uuid,
-        publisher: &mut Publisher,
-        beat: &Beat,
-        shutdown: &mut Shutdown,
-    ) -> Result<(), RelayError> {
-        let mut cursor = Cursor::default();
-        let mut renewed_at = None;
+    fn outgoing(&self, notice: &PendingNotice) -> Outgoing {
+        let publication = publication(notice);
+        Outgoing {
+            exchange: self.broker.notices_exchange.clone(),
+            routing_key: publication.kind.clone(),
+            message_id: publication.id.clone(),
+            headers: publication.headers(),
+            body: publication.body(),
+            timestamp_seconds: u64::try_from(publication.occurred_at.as_second()).ok(),
+            kind: Some(publication.kind),
+            content_type: Some(CONTENT_TYPE.to_owned()),
+            app_id: Some("creditd".to_owned()),
+            mandatory: self.settings.require_subscriber,
+        }
+    }
+}
+
+impl Lead<'_> {
+    async fn relay(&mut self, publisher: &mut Publisher) -> Result<(), RelayError> {
+        let relay = self.relay;
+        let mut cursor = None;
         loop {
-            beat.touch();
-            self.health.set_publisher_blocked(publisher.is_blocked());
-            if self.is_due(renewed_at) {
-                // The time before the question counts, so the lease is never believed too long.
-                let asked_at = Instant::now();
-                if !self.store.acquire_lease(LEASE, me, self.settings.lease).await? {
-                    info!("another daemon relays notices now");
-                    return Ok(());
-                }
-                renewed_at = Some(asked_at);
-            }
-            if shutdown.is_requested() {
+            if !self.still_leads().await? || self.shutdown.is_requested() {
                 return Ok(());
             }
             match self.run_once(publisher, &mut cursor).await? {
                 Pass::More => {}
-                Pass::Refused => super::wait(PAUSE_AFTER_REFUSAL, beat, shutdown).await,
+                Pass::Over => return Ok(()),
+                Pass::Refused => {
+                    super::wait(PAUSE_AFTER_REFUSAL, self.beat, self.shutdown).await;
+                }
                 Pass::Done => tokio::select! {
-                    () = self.wake.notified() => {}
-                    () = tokio::time::sleep(self.settings.poll) => {}
-                    () = shutdown.requested() => {}
+                    () = relay.wake.notified() => {}
+                    () = tokio::time::sleep(relay.settings.poll) => {}
+                    () = self.shutdown.requested() => {}
                 },
             }
         }
     }
 
-    fn is_due(&self, renewed_at: Option<Instant>) -> bool {
-        let third = self.settings.lease / 3;
-        renewed_at.is_none_or(|renewed_at| renewed_at.elapsed() >= third)
+    /// Shows that the loop moves, and renews the lease in good time.
+    async fn still_leads(&mut self) -> Result<bool, StoreError> {
+        self.beat.touch();
+        let (lease, store) = (self.relay.settings.lease, &self.relay.store);
+        // A third: two renewals may fail before another daemon takes over.
+        if self.renewed_at.elapsed().saturating_mul(3) < lease {
+            return Ok(true);
+        }
+        let asked_at = Instant::now();
+        let leads = store.lease(LEASE, self.me, lease).await?;
+        match leads {
+            true => self.renewed_at = asked_at,
+            false => info!("another daemon relays notices now"),
+        }
+        Ok(leads)
     }
 
     /// One window: read, publish, await all confirms, mark what was confirmed.
     async fn run_once(
-        &self,
+        &mut self,
         publisher: &mut Publisher,
-        cursor: &mut Cursor,
+        cursor: &mut Option<OutboxCursor>,
     ) -> Result<Pass, RelayError> {
-        let waiting = self.store.waiting_notices(cursor, self.settings.window).await?;
-        let is_full = waiting.len() >= self.settings.window;
+        let relay = self.relay;
+        let window_max = relay.settings.window;
+        let limit = u32::try_from(window_max).unwrap_or(u32::MAX);
+        let waiting = relay.store.waiting_notices(*cursor, limit).await?;
         let Some(last) = waiting.last() else {
-            let was_at_start = *cursor == Cursor::default();
-            *cursor = Cursor::default();
-            return Ok(if was_at_start { Pass::Done } else { Pass::More });
+            return Ok(match cursor.take() {
+                None => Pass::Done,
+                Some(_) => Pass::More,
+            });
         };
-        let next = last.cursor();
-        let window: Vec<Outgoing> = waiting.iter().map(|notice| self.outgoing(notice)).collect();
-        let published = publisher.publish(&window).await?;
-        let confirmed = confirmed(&waiting, &published);
-        self.store.mark_published(&confirmed).await?;
-        self.metrics.notices_published(u64::try_from(confirmed.len()).unwrap_or(u64::MAX));
         // A full window may end within an account: the scan goes on behind it, round and round,
         // so that a busy account does not hold up the others.
-        *cursor = if is_full { next } else { Cursor::default() };
+        let is_full = waiting.len() >= window_max;
+        *cursor = is_full.then(|| last.cursor());
+        let window: Vec<Outgoing> = waiting.iter().map(|notice| relay.outgoing(notice)).collect();
+        let Some(published) = self.publish(publisher, &window).await? else {
+            return Ok(Pass::Over);
+        };
+        let confirmed = confirmed(&waiting, &published);
+        relay.store.mark_published(&confirmed).await?;
+        relay.metrics.notices_published(u64::try_from(confirmed.len()).unwrap_or(u64::MAX));
         Ok(match (confirmed.len() < waiting.len(), is_full) {
             (true, _) => {
-                *cursor = Cursor::default();
+                *cursor = None;
                 Pass::Refused
             }
             (false, true) => Pass::More,
@@ -178,20 +218,46 @@ impl Relay {
         })
     }
 
-    fn outgoing(&self, notice: &PendingNotice) -> Outgoing {
-        let publication = &notice.publication;
-        Outgoing {
-            exchange: self.broker.notices_exchange.clone(),
-            routing_key: publication.kind.clone(),
-            message_id: publication.id.clone(),
-            kind: Some(publication.kind.clone()),
-            content_type: Some(CONTENT_TYPE.to_owned()),
-            app_id: Some("creditd".to_owned()),
-            timestamp_seconds: u64::try_from(publication.occurred_at.as_second()).ok(),
-            headers: publication.headers(),
-            body: publication.body(),
-            mandatory: self.settings.require_subscriber,
+    /// Publishes a window. An alarm of the broker can make that last for hours, so the loop keeps
+    /// showing that it lives, and keeps its lease, meanwhile. `None`: it has to stop; the outcome is
+    /// unknown, and the window is published again under the same ids.
+    async fn publish(
+        &mut self,
+        publisher: &mut Publisher,
+        window: &[Outgoing],
+    ) -> Result<Option<Vec<Published>>, RelayError> {
+        let alarm = publisher.alarm();
+        let health = self.relay.health.clone();
+        if alarm.is_raised() {
+            health.set_publisher_blocked(true);
+            return Ok(Some(vec![Published::Refused; window.len()]));
         }
+        let mut publishing = std::pin::pin!(publisher.publish(window));
+        loop {
+            health.set_publisher_blocked(alarm.is_raised());
+            tokio::select! {
+                published = &mut publishing => return Ok(Some(published?)),
+                () = tokio::time::sleep(LOOK_UP_EVERY) => {}
+                () = self.shutdown.requested() => return Ok(None),
+            }
+            if !self.still_leads().await? {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn publication(notice: &PendingNotice) -> Publication {
+    Publication {
+        id: notice.id.to_string(),
+        account: notice.account.as_ref().map(|(_, name)| name.to_string()),
+        sequence: notice.sequence,
+        kind: notice.kind.to_string(),
+        source: notice.event_name.source.to_string(),
+        event_id: notice.event_name.id.to_string(),
+        traceparent: notice.traceparent.as_ref().map(ToString::to_string),
+        occurred_at: notice.occurred_at,
+        data: notice.data.clone(),
     }
 }
 
@@ -201,14 +267,14 @@ fn confirmed(waiting: &[PendingNotice], published: &[Published]) -> Vec<Uuid> {
     let mut broken = HashSet::new();
     let mut confirmed = Vec::with_capacity(waiting.len());
     for (notice, published) in waiting.iter().zip(published) {
-        let account = &notice.publication.account;
+        let account = notice.account.as_ref().map(|(id, _)| *id);
         match published {
-            Published::Confirmed if account.is_none() || !broken.contains(account) => {
-                confirmed.push(notice.notice_id);
+            Published::Confirmed if account.is_none_or(|account| !broken.contains(&account)) => {
+                confirmed.push(notice.id);
             }
             Published::Confirmed => {}
             Published::Returned { .. } | Published::Refused => {
-                broken.insert(account.clone());
+                broken.extend(account);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Around the data: structured `CloudEvents` and plain messages (events.md 1 to 4, 6).
 
-use super::fields::{Fields, instant, malformed, printable};
+use super::fields::{Fields, instant, printable};
 use super::json::Json;
 use super::{Message, Sources};
 use crate::ledger::{Name, Rejection, Timestamp};
@@ -35,7 +35,8 @@ impl<'a> Envelope<'a> {
 
     fn structured(body: &'a Json<'a>, sources: &Sources) -> Self {
         let text = |member: &str| body.member(member).and_then(Json::text);
-        let good = |member: &str| text(member).filter(|text| printable(text).is_ok()).map(Name::from);
+        let good =
+            |member: &str| text(member).filter(|text| printable(text).is_ok()).map(Name::from);
         Self {
             kind: good("type"),
             source: good("source").unwrap_or_else(|| sources.default.clone()),
@@ -85,10 +86,7 @@ impl<'a> Envelope<'a> {
             subject: None,
             occurred_at: None,
             traceparent: None,
-            data: match body {
-                Json::Object(_) => Ok(body),
-                other => Err(malformed("the body", &format!("is {}, not an object", other.noun()))),
-            },
+            data: Fields::of(body, "the body").map(|_| body),
         }
     }
 }

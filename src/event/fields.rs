@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 
 use super::json::Json;
-use crate::ledger::{AmountError, Currency, Name, Number, Reason, Rejection, StatedMoney, Timestamp};
+use crate::ledger::{
+    AmountError, Currency, Name, Number, Reason, Rejection, StatedMoney, Timestamp,
+};
 
 /// An object with the path that leads to it.
 pub(super) struct Fields<'a> {
@@ -23,9 +25,9 @@ impl<'a> Fields<'a> {
         path: impl Into<Cow<'static, str>>,
     ) -> Result<Self, Rejection> {
         let path = path.into();
-        match json {
-            Json::Object(_) => Ok(Self { path, object: json }),
-            other => Err(malformed(&path, &format!("is {}, not an object", other.noun()))),
+        match matches!(json, Json::Object(_)) {
+            true => Ok(Self { path, object: json }),
+            false => Err(malformed(&path, &format!("is {}, not an object", json.noun()))),
         }
     }
 
@@ -105,14 +107,17 @@ impl<'a> Fields<'a> {
         currency: Currency,
     ) -> Result<Option<i64>, Rejection> {
         let Some(money) = self.money(member)? else { return Ok(None) };
-        money.minor_units(currency).map(Some).map_err(|error| self.wrong(member, &error.to_string()))
+        money
+            .minor_units(currency)
+            .map(Some)
+            .map_err(|error| self.wrong(member, &error.to_string()))
     }
 
     fn minor(&self, member: &str, value: &Json<'_>) -> Result<i64, Rejection> {
-        let text = match value {
-            Json::Int(value) => value.to_string(),
-            Json::Text(text) => text.to_string(),
-            other => return Err(self.no_amount(member, other)),
+        let text = match (value, value.text()) {
+            (Json::Int(value), _) => value.to_string(),
+            (_, Some(text)) => text.to_owned(),
+            (other, None) => return Err(self.no_amount(member, other)),
         };
         // A Number would do, but for its decimals: minor units are whole.
         crate::ledger::Credits::parse(&text, 0)

@@ -197,8 +197,7 @@ fn references(
     data: &Fields<'_>,
     context: &Context<'_>,
 ) -> Result<(Vec<Reference>, Option<Name>), Rejection> {
-    let reference =
-        |kind, value| Reference { namespace: context.namespace.clone(), kind, value };
+    let reference = |kind, value| Reference { namespace: context.namespace.clone(), kind, value };
     let mut references: Vec<Reference> = [
         data.text("invoice_id")?.map(|value| reference(ReferenceKind::Invoice, value)),
         data.text("payment_id")?.map(|value| reference(ReferenceKind::Payment, value)),

@@ -93,22 +93,25 @@ fn claim(data: &Fields<'_>, currency: Option<Currency>) -> Result<RefundClaim, R
         [amount, total, lines.transpose()?, full].into_iter().flatten().collect();
     match (claims.pop(), claims.is_empty()) {
         (Some(claim), true) => Ok(claim),
-        (None, _) => Err(data.wrong("amount", "is missing; send one of amount, amount_refunded, lines or full")),
-        (Some(_), false) => {
-            Err(data.wrong("amount", "is one of several; send one of amount, amount_refunded, lines or full"))
+        (None, _) => {
+            Err(data
+                .wrong("amount", "is missing; send one of amount, amount_refunded, lines or full"))
         }
+        (Some(_), false) => Err(data.wrong(
+            "amount",
+            "is one of several; send one of amount, amount_refunded, lines or full",
+        )),
     }
 }
 
-fn refunded_line(
-    line: &Fields<'_>,
-    currency: Option<Currency>,
-) -> Result<RefundedLine, Rejection> {
+fn refunded_line(line: &Fields<'_>, currency: Option<Currency>) -> Result<RefundedLine, Rejection> {
     let line_id = line.required_text("line_id")?;
     let back = match (money(line, "amount", currency)?, line.number("credits")?) {
         (Some(money), None) => LineRefund::Money(money),
         (None, Some(credits)) => LineRefund::Credits(credits),
-        (Some(_), Some(_)) => return Err(line.wrong("amount", "and credits are both there; send one")),
+        (Some(_), Some(_)) => {
+            return Err(line.wrong("amount", "and credits are both there; send one"));
+        }
         (None, None) => return Err(line.wrong("amount", "is missing; send amount or credits")),
     };
     Ok(RefundedLine { line_id, back })

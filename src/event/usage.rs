@@ -32,10 +32,14 @@ impl UsageRecorded {
                 credits: data.number("credits")?.ok_or_else(|| data.missing("credits"))?,
             },
             (Some(_), Some(_)) => {
-                return Err(data.wrong("unit", "and meter are both there; the meter knows its unit"));
+                return Err(
+                    data.wrong("unit", "and meter are both there; the meter knows its unit")
+                );
             }
             (None, None) => {
-                return Err(data.wrong("meter", "is missing; send meter and quantity, or unit and credits"));
+                return Err(
+                    data.wrong("meter", "is missing; send meter and quantity, or unit and credits")
+                );
             }
         };
         Ok(Self { account: context.account(data)?, what, used_by: data.text("used_by")? })
@@ -63,7 +67,9 @@ impl UsageRecorded {
             What::Metered { meter, quantity, dimensions } => {
                 (catalog.price_usage(&meter, quantity, &dimensions)?, Some(meter), quantity)
             }
-            What::Direct { unit, credits } => (catalog.price_direct(&unit, credits)?, None, credits),
+            What::Direct { unit, credits } => {
+                (catalog.price_direct(&unit, credits)?, None, credits)
+            }
         };
         Ok(match price {
             UsagePrice::Free => Asks::Nothing,

@@ -281,10 +281,7 @@ mod tests {
         }
         assert_eq!(Credits::parse("-1", 2), Err(AmountError::Negative));
         assert_eq!(Credits::parse("-0", 2), Err(AmountError::Negative));
-        assert_eq!(
-            Credits::parse("1.234", 2),
-            Err(AmountError::TooManyDecimals { allowed: 2 })
-        );
+        assert_eq!(Credits::parse("1.234", 2), Err(AmountError::TooManyDecimals { allowed: 2 }));
         assert_eq!(Credits::parse("999999999999999", 2), Ok(Credits(99_999_999_999_999_900)));
         assert_eq!(Credits::parse("1000000000000000", 0), Err(AmountError::TooManyDigits));
         assert_eq!(Credits::parse("999999999999999", 9), Err(AmountError::TooManyDigits));
@@ -303,10 +300,7 @@ mod tests {
         assert_eq!(number("0.001").times(number("5"), 2), Ok(Credits(1)));
         assert_eq!(number("0.001").times(number("4.999999999"), 2), Ok(Credits(0)));
         assert_eq!(number("2").times(number("3"), 9), Ok(Credits(6_000_000_000)));
-        assert_eq!(
-            number("999999999999999").times(number("999999999999999"), 0),
-            Err(Overflow)
-        );
+        assert_eq!(number("999999999999999").times(number("999999999999999"), 0), Err(Overflow));
         assert_eq!(number("1.5").times_money(10_001, 2, 2), Ok(Credits(15_002)));
         assert_eq!(divided(5, 10), Ok(1));
         assert_eq!(divided(-5, 10), Ok(-1));

@@ -125,8 +125,11 @@ impl Book {
     /// # Errors
     /// A rejection when they join what must stay apart (semantics 4.11).
     pub(super) fn joined(&mut self, references: &[Reference]) -> Result<Joined, Rejection> {
-        let mut ids: Vec<PurchaseId> =
-            references.iter().filter_map(|reference| self.references.get(reference)).copied().collect();
+        let mut ids: Vec<PurchaseId> = references
+            .iter()
+            .filter_map(|reference| self.references.get(reference))
+            .copied()
+            .collect();
         ids.sort();
         ids.dedup();
         let mut found = Vec::with_capacity(ids.len());
@@ -228,9 +231,8 @@ impl Joined {
             let mut named =
                 self.purchase.references.iter().filter(|reference| reference.kind == kind);
             if let (Some(first), Some(second)) = (named.next(), named.next()) {
-                return Err(Reason::Conflict.because(format!(
-                    "its purchase would have two: {first} and {second}"
-                )));
+                return Err(Reason::Conflict
+                    .because(format!("its purchase would have two: {first} and {second}")));
             }
         }
         Ok(())

@@ -33,7 +33,9 @@ pub use names::{
 pub use notices::{About, Flip, Notice, ParkedNotice, Tells};
 pub use outcome::{AppliedReason, Reason, Rejection, Verdict};
 pub use post::{Rules, decide};
-pub use purchase::{Line, PaymentRecord, Purchase, RefundRecord, ReversalRecord, Sale, Slice, SliceFrom, Target};
+pub use purchase::{
+    Line, PaymentRecord, Purchase, RefundRecord, ReversalRecord, Sale, Slice, SliceFrom, Target,
+};
 pub use terms::{
     Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, Terms, Watch, WhenShort, WhenSpent,
 };

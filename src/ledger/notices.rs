@@ -6,9 +6,7 @@ use super::account::{Account, Balance};
 use super::amount::{Credits, Overflow};
 use super::entry::Cause;
 use super::money::Money;
-use super::names::{
-    AccountId, AccountKind, EventKey, EventName, Name, Reference, Timestamp,
-};
+use super::names::{AccountId, AccountKind, EventKey, EventName, Name, Reference, Timestamp};
 use super::outcome::Reason;
 use super::purchase::Purchase;
 use super::terms::Watch;

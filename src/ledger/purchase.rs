@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use super::account::Change;
 use super::amount::{AmountError, Credits, Overflow, divided};
-use super::command::{
-    LineFacts, LineRefund, RefundClaim, RefundName, RefundStatus, RefundedLine,
-};
+use super::command::{LineFacts, LineRefund, RefundClaim, RefundName, RefundStatus, RefundedLine};
 use super::entry::Cause;
 use super::money::Currency;
 use super::names::{EventKey, LotNo, Name, PurchaseId, Reference, Timestamp};
@@ -253,7 +251,8 @@ impl Share {
         paid: i128,
         itemised: i128,
     ) -> Result<Self, Overflow> {
-        let (unnamed_back, unnamed_paid) = (back.saturating_sub(itemised), paid.saturating_sub(itemised));
+        let (unnamed_back, unnamed_paid) =
+            (back.saturating_sub(itemised), paid.saturating_sub(itemised));
         // Nothing is left to share out: only what was named for the line counts.
         if unnamed_back <= 0 || unnamed_paid <= 0 {
             return Ok(Self { numerator: named, denominator: own_paid });
@@ -386,9 +385,8 @@ impl RefundRecord {
                 sale.currency.code()
             )));
         }
-        let too_fine = |field: &str, error: AmountError| {
-            Reason::Malformed.because(format!("{field} {error}"))
-        };
+        let too_fine =
+            |field: &str, error: AmountError| Reason::Malformed.because(format!("{field} {error}"));
         let minor = |field: &str, money: super::money::StatedMoney| {
             money.minor_units(sale.currency).map_err(|error| too_fine(field, error))
         };

@@ -84,9 +84,16 @@ pub enum WhenShort {
 /// What the catalog says to one purchase line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pricing {
-    Grants { terms: std::sync::Arc<Terms>, credits: Credits, account_kinds: Vec<AccountKind> },
+    Grants {
+        terms: std::sync::Arc<Terms>,
+        credits: Credits,
+        account_kinds: Vec<AccountKind>,
+    },
     /// Money on the invoice that buys no credits; it takes its share of refunds.
-    MoneyOnly { package: Name, account_kinds: Vec<AccountKind> },
+    MoneyOnly {
+        package: Name,
+        account_kinds: Vec<AccountKind>,
+    },
 }
 
 /// A line's price today, or why there is none. Only asked for when the line is new, so that a

@@ -107,9 +107,10 @@ pub fn render(notice: &Notice, catalog: &Catalog) -> Wire {
     let decimals = unit.map_or(0, |unit| u32::from(unit.decimals));
     let text = |credits: Credits| credits.text(decimals);
     let display = |credits: Credits| {
-        unit.map_or_else(|| format!("{} {}", text(credits), notice.unit), |unit| {
-            unit.display(credits)
-        })
+        unit.map_or_else(
+            || format!("{} {}", text(credits), notice.unit),
+            |unit| unit.display(credits),
+        )
     };
     let topup_url = unit.and_then(|unit| unit.topup_link(&notice.account_name));
     let (credits, shown, own) = told(notice, text, topup_url);

@@ -9,17 +9,18 @@ use super::reader::Reader;
 use super::section::Section;
 use super::server::Server;
 use super::{
-    DatabaseSettings, HttpSettings, IntakeSettings, LogFormat, LogSettings, RelaySettings,
-    RunSettings, Settings, SourceSettings,
+    HttpSettings, IntakeSettings, LogFormat, LogSettings, RelaySettings, RunSettings, Settings,
+    SourceSettings,
 };
 use crate::broker::{BrokerSettings, TopologyMode};
+use crate::store::DatabaseSettings;
 
 const DATABASE_URL: &str = "postgres://postgres@127.0.0.1:5432/creditd";
 const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";
 const BINDINGS: [&str; 3] = ["payment.succeeded", "invoice.refunded", "usage.recorded"];
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
 
-/// Beside the intake's workers, the relay, the clock and the gauges each hold a connection.
+/// Beside the intake's workers, the relay (reading and renewing its lease) and the gauges hold some.
 const CONNECTIONS_BESIDE_WORKERS: usize = 3;
 
 const fn ms(ms: u64) -> Duration {
@@ -32,8 +33,10 @@ const fn s(seconds: u64) -> Duration {
 
 pub(super) fn settings(reader: &mut Reader) -> Settings {
     let intake = reader.section("intake", intake);
+    let (database, migrate_on_start) = reader.section("database", database);
     let settings = Settings {
-        database: reader.section("database", database),
+        database,
+        migrate_on_start,
         broker: reader.section("broker", |section| broker(section, &intake)),
         intake,
         sources: reader.sections("sources", source).into_iter().collect(),
@@ -46,16 +49,16 @@ pub(super) fn settings(reader: &mut Reader) -> Settings {
     settings
 }
 
-fn database(section: &mut Section<'_>) -> DatabaseSettings {
-    DatabaseSettings {
+fn database(section: &mut Section<'_>) -> (DatabaseSettings, bool) {
+    let database = DatabaseSettings {
         url: section.url(Server::Database, DATABASE_URL),
         pool_max: section.integer("pool_max", 8, 4..=500),
         connect_timeout: section.duration("connect_timeout", s(5), ms(100)..=s(300)),
         statement_timeout: section.duration("statement_timeout", s(10), ms(100)..=s(600)),
-        migrate_on_start: section.switch("migrate_on_start", true),
         writer_role: section.optional_role("writer_role"),
         reader_role: section.optional_role("reader_role"),
-    }
+    };
+    (database, section.switch("migrate_on_start", true))
 }
 
 fn broker(section: &mut Section<'_>, intake: &IntakeSettings) -> BrokerSettings {
@@ -92,7 +95,6 @@ fn intake(section: &mut Section<'_>) -> IntakeSettings {
         workers: section.integer("workers", 2, 1..=64),
         payload_max_bytes: section.integer("payload_max_bytes", 65_536, 1_024..=16_777_216),
         default_source: section.name("default_source", "creditd"),
-        ignore: section.names("ignore", &[]).into_iter().collect(),
         type_prefix: section.optional_name("type_prefix"),
     }
 }

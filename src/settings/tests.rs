@@ -122,12 +122,13 @@ fn a_fraction_in_an_integer_field_is_refused_wherever_it_is_written() {
 
 #[test]
 fn a_text_of_digits_is_not_retyped() {
-    let environment = [("CREDITD__BROKER__QUEUE", "007"), ("CREDITD__INTAKE__IGNORE", "1e3,true")];
+    let environment =
+        [("CREDITD__BROKER__QUEUE", "007"), ("CREDITD__BROKER__BINDINGS", "1e3,true")];
 
     let settings = load("", &environment, &[]).unwrap();
 
     assert_eq!(settings.broker.queue, "007");
-    assert!(settings.intake.ignore.iter().eq(["1e3", "true"]));
+    assert!(settings.broker.bindings.iter().eq(["1e3", "true"]));
 }
 
 #[test]

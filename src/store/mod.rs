@@ -1,0 +1,79 @@
+//! The books in Postgres. Knows nothing of the broker, and decides nothing: it loads what a batch
+//! touches into a [`crate::ledger::Book`], and writes what became of it.
+//!
+//! Round trips of one batch, whatever its size. Those in brackets are left out where there is
+//! nothing for them to do.
+//!
+//! | step | usage only | with payments and refunds besides |
+//! | --- | --- | --- |
+//! | claim | begin, inbox probe, (conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
+//! | load | clock, balances, open lots | lines, revocations, refunds, reset marks, (repayments), (closed lots) |
+//! | save | inbox, balances, lots, entries, (accounts, latch flips, notices, parked) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
+//! | commit | seal, commit | |
+//!
+//! Lock order, the same in every daemon: accounts that exist by id, new accounts by name,
+//! purchases by id, then at save inbox rows by key and references by name. Whoever finds that rows
+//! changed hands in between lets everything go and starts again; whoever loses a race for a key at
+//! save gets a transient error, and finds the winner's row the next time.
+//!
+//! Every wait has a deadline ([`session`]). Nothing here is half done: an error or a dropped future
+//! closes the connection, and the server rolls back.
+
+mod account;
+mod balance;
+mod batch;
+mod columns;
+mod connect;
+pub mod desk;
+mod entry;
+mod error;
+pub mod events;
+mod grant;
+mod inbox;
+mod lease;
+mod lot;
+mod migrate;
+mod notice;
+mod outbox;
+mod parked;
+mod purchase;
+mod purchase_line;
+mod read_error;
+pub mod reading;
+mod reference;
+mod refund;
+mod repayment;
+mod reset_mark;
+mod revocation;
+mod save;
+mod session;
+mod unit;
+pub mod verify;
+
+pub use batch::Batch;
+pub use connect::{DatabaseSettings, Store};
+pub use error::StoreError;
+pub use migrate::{Migrated, SchemaState};
+pub use outbox::{OutboxCursor, PendingNotice};
+pub use read_error::ReadError;
+
+use std::time::Duration;
+
+use crate::ledger::Request;
+
+/// An event as it arrived: what it asks, and the message to keep.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub request: Request,
+    /// The message as it came; `None` where it is too large to be kept.
+    pub body: Option<Vec<u8>>,
+    /// The AMQP properties that reading the message needs, as JSON text.
+    pub properties: Option<String>,
+}
+
+/// How much waits, and for how long the oldest of it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub count: u64,
+    pub oldest: Option<Duration>,
+}

@@ -151,6 +151,9 @@ async fn a_dead_letter_arrives_in_the_dead_queue_as_it_was() {
     assert_eq!(dead.content_type, sent.content_type);
     assert_eq!(dead.app_id, sent.app_id);
     assert_eq!(dead.header_text("event-id"), Some("evt-7"));
+    // Saying it twice did not kill the channel.
+    world.publish(["later".to_owned()]).await;
+    assert_eq!(bodies(&within(subscription.gather(10)).await.unwrap()), ["later"]);
 }
 
 #[tokio::test]

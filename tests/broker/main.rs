@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot proceed panics")]
 
+mod alarms;
 mod consuming;
 mod faults;
 mod publishing;

@@ -50,6 +50,13 @@ impl World {
         world
     }
 
+    pub(crate) async fn with_delivery_limit(delivery_limit: u32) -> Self {
+        let mut world = Self::empty();
+        world.settings.delivery_limit = delivery_limit;
+        ensure_topology(&world.settings).await.unwrap();
+        world
+    }
+
     pub(crate) async fn subscription(&self) -> Subscription {
         Subscription::open(&self.settings).await.unwrap()
     }
@@ -98,18 +105,12 @@ impl World {
 
     /// Waits until the queue holds exactly this many deliveries that are with no consumer.
     pub(crate) async fn wait_for_ready(&self, count: u32) {
-        let (_connection, channel) = raw_channel().await;
-        let mut last = None;
-        let counting = async {
-            while last != Some(count) {
-                let options = QueueDeclareOptions { passive: true, ..Default::default() };
-                let name = self.settings.queue.as_str().into();
-                let queue = channel.queue_declare(name, options, FieldTable::default()).await;
-                last = Some(queue.unwrap().message_count());
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, counting).await;
-        assert!(waited.is_ok(), "{last:?} deliveries are ready, not {count}");
+        wait_for_messages(&self.settings.queue, count).await;
+    }
+
+    /// Waits until exactly this many dead letters are with no consumer.
+    pub(crate) async fn wait_for_dead(&self, count: u32) {
+        wait_for_messages(&self.settings.dead_queue, count).await;
     }
 
     pub(crate) async fn delete_queue(&self) {
@@ -148,6 +149,20 @@ impl Drop for World {
         // A second panic would hide the first.
         assert!(deleted.is_ok() || std::thread::panicking(), "exchanges or queues are left over");
     }
+}
+
+async fn wait_for_messages(queue: &str, count: u32) {
+    let (_connection, channel) = raw_channel().await;
+    let mut last = None;
+    let counting = async {
+        while last != Some(count) {
+            let options = QueueDeclareOptions { passive: true, ..Default::default() };
+            let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+            last = Some(declared.await.unwrap().message_count());
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, counting).await;
+    assert!(waited.is_ok(), "{last:?} messages are in {queue}, not {count}");
 }
 
 pub(crate) fn broker_url() -> String {

@@ -4,12 +4,15 @@
 //! daemon <--> Proxy <--> RabbitMQ or Postgres
 //! ```
 //!
-//! | call | what the two sides see |
-//! | --- | --- |
-//! | [`Proxy::stall`] | a black hole in one direction: bytes are taken into the sender's and the proxy's buffers and never arrive, nobody is told |
-//! | [`Proxy::resume`] | what was stalled arrives after all |
-//! | [`Proxy::cut`] | every open link is closed on both sides, what was stalled is lost; new links are let in |
-//! | [`Proxy::refuse`] | like `cut`, and new links are closed as they come, until [`Proxy::admit`] |
+//! - [`Proxy::stall`]: a black hole in one direction. Bytes go into the sender's and the proxy's
+//!   buffers and never arrive; nobody is told.
+//! - [`Proxy::resume`]: what was stalled arrives after all.
+//! - [`Proxy::cut`]: every open link is closed on both sides, what was stalled is lost; new links
+//!   are let in.
+//! - [`Proxy::refuse`]: like `cut`, and new links are closed as they come, until
+//!   [`Proxy::admit`].
+//! - [`Proxy::inject`]: the clients read bytes that the server never sent; stalls do not hold them.
+//! - [`Proxy::replace`]: the server reads other bytes than the clients wrote.
 //!
 //! To lose an acknowledgement between a commit and the broker: `stall(ToServer)` before the commit,
 //! wait for the commit, `cut()`. To lose the reply to a commit: `stall(ToClient)`, wait until
@@ -52,13 +55,17 @@ pub(crate) struct Proxy {
 }
 
 /// What all links live under.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Weather {
     stalls_to_server: bool,
     stalls_to_client: bool,
     refuses: bool,
     /// Links of an earlier generation than this close.
     generation: u64,
+    /// All that was ever put into the clients' mouths; each link passes on what is new to it.
+    injected: Vec<u8>,
+    /// What the server is to read in place of what.
+    replaced: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Weather {
@@ -109,6 +116,20 @@ impl Proxy {
             weather.stalls_to_server = false;
             weather.stalls_to_client = false;
         });
+    }
+
+    /// Puts these bytes between whatever the server says to the clients of all open links. They
+    /// fall between two of its protocol's frames as long as it is quiet.
+    pub(crate) fn inject(&self, bytes: &[u8]) {
+        self.weather.send_modify(|weather| weather.injected.extend(bytes));
+    }
+
+    /// From now on, wherever clients write `what`, the server reads `with`, which is as long. It
+    /// is recognised where it comes in one piece, which small requests do.
+    pub(crate) fn replace(&self, what: &[u8], with: &[u8]) {
+        assert_eq!(what.len(), with.len());
+        let replaced = Some((what.to_vec(), with.to_vec()));
+        self.weather.send_modify(|weather| weather.replaced = replaced);
     }
 
     /// Closes every open link. Stalls stay as they are.
@@ -192,11 +213,21 @@ async fn copy(
     mut weather: watch::Receiver<Weather>,
 ) -> io::Result<()> {
     let mut held = Vec::with_capacity(HELD_MAX_BYTES);
+    let mut injections = weather.clone();
+    let mut injected = injections.borrow().injected.len();
     loop {
         tokio::select! {
             biased;
+            bytes = fresh(&mut injections, injected), if direction == Direction::ToClient => {
+                let bytes = bytes?;
+                to.write_all(&bytes).await?;
+                injected = injected.saturating_add(bytes.len());
+            }
             passed = pass(&mut weather, direction), if !held.is_empty() => {
                 passed?;
+                if direction == Direction::ToServer {
+                    replace(&weather, &mut held);
+                }
                 to.write_all(&held).await?;
                 held.clear();
             }
@@ -205,6 +236,24 @@ async fn copy(
                     return Ok(());
                 }
             }
+        }
+    }
+}
+
+async fn fresh(weather: &mut watch::Receiver<Weather>, known: usize) -> io::Result<Vec<u8>> {
+    let more = weather.wait_for(|weather| known < weather.injected.len()).await;
+    more.map(|weather| weather.injected[known..].to_vec()).map_err(io::Error::other)
+}
+
+fn replace(weather: &watch::Receiver<Weather>, held: &mut [u8]) {
+    let weather = weather.borrow();
+    let Some((what, with)) = &weather.replaced else { return };
+    let last = held.len().saturating_sub(what.len());
+    for start in 0..=last {
+        if let Some(place) = held[start..].get_mut(..what.len())
+            && *place == **what
+        {
+            place.copy_from_slice(with);
         }
     }
 }

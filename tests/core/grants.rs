@@ -60,8 +60,7 @@ fn two_variants_of_one_family_replace_each_other_4_3() {
 
 #[test]
 fn a_reset_of_the_unit_takes_every_lot_4_3() {
-    let all =
-        package("all", 10).reset_with("all", ResetScope::Unit, 0, ResetOverdraft::Repay);
+    let all = package("all", 10).reset_with("all", ResetScope::Unit, 0, ResetOverdraft::Repay);
     let mut world = World::default();
     world.does(pay("acme", "in_1", 100, &package("pack", 700)));
     world.does(pay("acme", "in_2", 100, &all));
@@ -80,9 +79,8 @@ fn the_first_reset_has_nothing_to_forfeit_and_says_nothing_of_it_4_3() {
 
 #[test]
 fn rollover_carries_from_the_end_of_the_draw_order_4_3() {
-    let plan = |id| {
-        package(id, 1_000).reset_with("plan", ResetScope::Family, 500, ResetOverdraft::Repay)
-    };
+    let plan =
+        |id| package(id, 1_000).reset_with("plan", ResetScope::Family, 500, ResetOverdraft::Repay);
     let mut gift = package("gift", 300).promotional();
     gift.terms.family = name("plan");
     let mut world = World::default();

@@ -82,10 +82,7 @@ fn unnamed_lines_are_compared_as_a_whole_3_2() {
     let mut world = World::default();
     world.does(Command::Pay(Box::new(payment("acme", &["in_1"], two()))));
 
-    assert_eq!(
-        world.does(Command::Pay(Box::new(payment("acme", &["in_1"], two())))),
-        "duplicate"
-    );
+    assert_eq!(world.does(Command::Pay(Box::new(payment("acme", &["in_1"], two())))), "duplicate");
     let one = payment("acme", &["in_1"], vec![line("", 500, &p)]);
     assert_eq!(world.does(Command::Pay(Box::new(one))), "parked conflict");
     let more = [two(), vec![line("l3", 500, &p)]].concat();

@@ -143,11 +143,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         Just(RefundStatus::Succeeded),
         Just(RefundStatus::Failed)
     ];
-    let when_short = prop_oneof![
-        Just(WhenShort::Overdraft),
-        Just(WhenShort::Partial),
-        Just(WhenShort::Decline)
-    ];
+    let when_short =
+        prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
     prop_oneof![
         (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64).prop_map(
             move |(purchase, first, second, minor, late)| {
@@ -268,8 +265,7 @@ fn latches_alternate(world: &World) {
     for account in world.book.accounts.values() {
         for balance in account.balances.values() {
             let key = |threshold| (account.id, balance.unit.clone(), threshold);
-            let is_latched =
-                |threshold| latched.get(&key(threshold)).copied().unwrap_or(false);
+            let is_latched = |threshold| latched.get(&key(threshold)).copied().unwrap_or(false);
             assert_eq!(balance.depleted, is_latched(None));
             for threshold in [100, 20].map(credits) {
                 assert_eq!(balance.latched.contains(&threshold), is_latched(Some(threshold)));

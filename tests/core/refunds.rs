@@ -93,9 +93,7 @@ fn a_refund_that_names_a_line_takes_from_that_line_4_8() {
     let mut world = World::default();
     let lines = vec![line("l1", 6_000, &package("a", 60)), line("l2", 4_000, &package("b", 40))];
     world.does(Command::Pay(Box::new(payment("acme", &["in_1"], lines))));
-    let of_line = |back| {
-        RefundClaim::Lines(vec![RefundedLine { line_id: name("l1"), back }])
-    };
+    let of_line = |back| RefundClaim::Lines(vec![RefundedLine { line_id: name("l1"), back }]);
 
     world.does(take_back("in_1", amount(5_000))); // 30 and 20
     assert_eq!(reversed(&world), [20, 30]);
@@ -117,10 +115,8 @@ fn naming_a_line_later_moves_credits_between_lines_4_8() {
     assert_eq!(world.lots("acme"), [("a".into(), 25), ("b".into(), 25)]);
     world.told();
 
-    let named = RefundedLine {
-        line_id: name("l1"),
-        back: LineRefund::Money(StatedMoney::Minor(5_000)),
-    };
+    let named =
+        RefundedLine { line_id: name("l1"), back: LineRefund::Money(StatedMoney::Minor(5_000)) };
     world.does(take_back("in_1", RefundClaim::Lines(vec![named])));
 
     assert_eq!(world.lots("acme"), [("b".into(), 50)]);

@@ -45,11 +45,6 @@ pub fn package(id: &str, credits: i64) -> Package {
 }
 
 impl Package {
-    pub fn unit(mut self, unit: &str) -> Self {
-        self.terms.unit = name(unit);
-        self
-    }
-
     pub fn when_spent(mut self, when_spent: WhenSpent) -> Self {
         self.terms.when_spent = when_spent;
         self
@@ -238,6 +233,9 @@ pub fn event(id: &str, command: Command) -> Request {
     }
 }
 
+/// Balance and overdraft by account and unit; granted and reversed of each purchase's lines.
+pub type State = (BTreeMap<String, (i64, i64)>, BTreeMap<String, Vec<(i64, i64)>>);
+
 #[derive(Default)]
 pub struct World {
     pub book: Book,
@@ -301,7 +299,7 @@ impl World {
     }
 
     /// What the world outside could compare: per account and unit, and per purchase line.
-    pub fn state(&self) -> (BTreeMap<String, (i64, i64)>, BTreeMap<String, Vec<(i64, i64)>>) {
+    pub fn state(&self) -> State {
         let mut balances = BTreeMap::new();
         for account in self.book.accounts.values() {
             for balance in account.balances.values() {

@@ -171,11 +171,8 @@ impl Grant {
     }
 
     fn tell_credited(&self, working: &mut Working<'_>) {
-        let tells = Tells::Credited {
-            credits: self.credits,
-            money: Some(self.money),
-            expires_at: None,
-        };
+        let tells =
+            Tells::Credited { credits: self.credits, money: Some(self.money), expires_at: None };
         working.tell(&self.terms.unit, tells, self.about.clone());
     }
 

@@ -88,13 +88,9 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
         Asks::Command(Command::Refund(refund)) => {
             refund::refund(book, rules, request, refund, occurred_at)
         }
-        Asks::Command(Command::Use(usage)) => {
-            usage::draw(book, rules, request, usage, clock)
-        }
+        Asks::Command(Command::Use(usage)) => usage::draw(book, rules, request, usage, clock),
     };
-    posted.unwrap_or_else(|rejection| {
-        Record::of(request, occurred_at, Verdict::Parked(rejection))
-    })
+    posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
 }
 
 fn tell_parked(book: &mut Book, request: &Request, record: &Record, rejection: Rejection) {

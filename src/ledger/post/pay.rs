@@ -60,9 +60,10 @@ pub(super) fn pay(
 /// Kind and name on a payment count as an update at its time (semantics 6.2).
 fn update_account(account: &mut Account, request: &Request, payment: &Payment, at: Timestamp) {
     let kind = payment.account_kind.is_some_and(|kind| account.kind.say(kind, at, &request.name));
-    let name = payment.account_name.as_ref().is_some_and(|name| {
-        account.display_name.say(Some(name.clone()), at, &request.name)
-    });
+    let name = payment
+        .account_name
+        .as_ref()
+        .is_some_and(|name| account.display_name.say(Some(name.clone()), at, &request.name));
     if kind || name {
         account.change.touch();
     }
@@ -93,7 +94,8 @@ fn new_lines(purchase: &Purchase, payment: &Payment) -> Result<Vec<usize>, Rejec
     }
     let all_named = payment.lines.iter().all(|line| line.facts.line_id.is_some())
         && sale.lines.iter().all(|line| line.facts.line_id.is_some());
-    if !all_named && !(new.is_empty() && known.len() == sale.lines.len()) {
+    let is_whole = new.is_empty() && known.len() == sale.lines.len();
+    if !(all_named || is_whole) {
         return Err(conflict("its purchase was paid before with other lines"));
     }
     known.sort_unstable();

@@ -5,7 +5,7 @@ use super::reverse::reverse;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::book::{Book, Joined, Record};
-use crate::ledger::command::{RefundClaim, RefundStatus, Refund, Request};
+use crate::ledger::command::{Refund, RefundClaim, RefundStatus, Request};
 use crate::ledger::money::StatedMoney;
 use crate::ledger::names::Timestamp;
 use crate::ledger::notices::About;

@@ -140,10 +140,8 @@ impl Reversal<'_, '_> {
     /// the terms say of credits that were spent (semantics 4.9).
     fn take_back(mut self, credits: Credits) -> Result<(), Rejection> {
         if !self.terms.refundable {
-            return Err(Reason::NotRefundable.because(format!(
-                "package {} is not refundable",
-                self.terms.package
-            )));
+            return Err(Reason::NotRefundable
+                .because(format!("package {} is not refundable", self.terms.package)));
         }
         let mut owed = credits;
         if let Some(own) = self.line.lot {
@@ -181,8 +179,7 @@ impl Reversal<'_, '_> {
     }
 
     fn take_from_lot(&mut self, no: LotNo, owed: Credits) -> Result<Credits, Rejection> {
-        let remaining =
-            self.working.balance(&self.terms.unit).lot(no).ok_or(Overflow)?.remaining;
+        let remaining = self.working.balance(&self.terms.unit).lot(no).ok_or(Overflow)?.remaining;
         let take = remaining.min(owed);
         if take.is_positive() {
             self.working.move_lot(&self.terms.unit, no, take.negated()?, EntryKind::Revoked)?;

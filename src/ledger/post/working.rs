@@ -129,10 +129,14 @@ impl<'a> Working<'a> {
     }
 
     /// The point of no return: the book takes over what was tried.
-    pub(super) fn commit(self, book: &mut Book, joined: Joined, why_empty: AppliedReason) -> Record {
+    pub(super) fn commit(
+        self,
+        book: &mut Book,
+        joined: Joined,
+        why_empty: AppliedReason,
+    ) -> Record {
         let reason = self.entries.is_empty().then_some(why_empty);
-        let mut record =
-            Record::of(self.request, self.cause.occurred_at, Verdict::Applied(reason));
+        let mut record = Record::of(self.request, self.cause.occurred_at, Verdict::Applied(reason));
         record.account = Some(self.account.id);
         record.purchase = Some(joined.purchase.id);
         record.postings = spans(&self.entries);
@@ -150,10 +154,11 @@ impl<'a> Working<'a> {
 fn spans(entries: &[Entry]) -> Vec<Span> {
     let mut spans: BTreeMap<&Name, Span> = BTreeMap::new();
     for entry in entries {
-        spans
-            .entry(&entry.unit)
-            .and_modify(|span| span.last = entry.seq)
-            .or_insert_with(|| Span { unit: entry.unit.clone(), first: entry.seq, last: entry.seq });
+        spans.entry(&entry.unit).and_modify(|span| span.last = entry.seq).or_insert_with(|| Span {
+            unit: entry.unit.clone(),
+            first: entry.seq,
+            last: entry.seq,
+        });
     }
     spans.into_values().collect()
 }

@@ -1,0 +1,133 @@
+//! `creditd parked list | show`: the operator's desk.
+
+use std::fmt::Write as _;
+
+use sqlx::PgPool;
+
+use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
+use crate::store::desk::{ParkedList, ParkedMessage, ParkedQuery, list, show};
+
+/// Events that could not be applied.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ParkedArgs {
+    #[command(subcommand)]
+    pub command: Option<ParkedCommand>,
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum ParkedCommand {
+    /// What waits on the desk, oldest first (the default)
+    List(ListArgs),
+    /// One event: why it was parked, and its message
+    Show(ShowArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListArgs {
+    /// Those that were dealt with as well
+    #[arg(long)]
+    pub all: bool,
+    /// Only those parked for this reason, such as `unknown_package`
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The event's source and id
+    #[arg(value_name = "SOURCE/ID")]
+    pub event: String,
+}
+
+/// Nothing parked is good; so is something, which is for an operator to judge. An event that is
+/// not there ends wrong.
+///
+/// # Errors
+/// [`CommandError`] when the books can't be read or nothing can be written.
+pub async fn run(pool: &PgPool, args: &ParkedArgs, output: Output) -> Result<Ending, CommandError> {
+    let default = ListArgs { all: false, reason: None, limit: 50 };
+    match &args.command {
+        None => run_list(pool, &default, output).await,
+        Some(ParkedCommand::List(args)) => run_list(pool, args, output).await,
+        Some(ParkedCommand::Show(args)) => run_show(pool, args, output).await,
+    }
+}
+
+async fn run_list(pool: &PgPool, args: &ListArgs, output: Output) -> Result<Ending, CommandError> {
+    let query = ParkedQuery { all: args.all, reason: args.reason.as_deref(), limit: args.limit };
+    let found = list(pool, &query).await?;
+    output.answer(&found, || render_list(&found, args))?;
+    Ok(Ending::Good)
+}
+
+async fn run_show(pool: &PgPool, args: &ShowArgs, output: Output) -> Result<Ending, CommandError> {
+    let found = show(pool, &args.event).await?;
+    output.answer(&found, || match found.is_empty() {
+        true => format!("no parked event is called {}", args.event),
+        false => found.iter().map(render_message).collect::<Vec<_>>().join("\n"),
+    })?;
+    Ok(match found.is_empty() {
+        true => Ending::Wrong,
+        false => Ending::Good,
+    })
+}
+
+/// For people: a line an event, and what to do next.
+pub fn render_list(found: &ParkedList, args: &ListArgs) -> String {
+    let why = args.reason.as_ref().map(|code| format!(" as {code}")).unwrap_or_default();
+    let state = match args.all {
+        true => "has ever been parked",
+        false => "is parked",
+    };
+    if found.events.is_empty() {
+        return format!("no event {state}{why}");
+    }
+    let header = ["event", "type", "reason", "detail", "state", "parked"];
+    let mut events = table(&header, &[]);
+    for event in &found.events {
+        events.add_row([
+            format!("{}/{}", event.source, event.id),
+            event.kind.clone(),
+            event.reason.clone(),
+            event.detail.clone(),
+            event.state.clone(),
+            seconds(event.parked_at),
+        ]);
+    }
+    let mut text = lines(&events);
+    let count = u64::try_from(found.count).unwrap_or(0);
+    if let Some(rest) = others(found.events.len(), count) {
+        let _ = writeln!(text, "and {} more; see --limit", counted(rest, "event"));
+    }
+    text.push_str("\nthe message of one: creditd parked show SOURCE/ID\n");
+    text
+}
+
+/// For people: all that is known of one, and its message as it came.
+pub fn render_message(found: &ParkedMessage) -> String {
+    let event = &found.event;
+    let mut text = format!("{}/{} ({})\n", event.source, event.id, event.kind);
+    for (title, value) in [
+        ("reason", event.reason.clone()),
+        ("detail", event.detail.clone()),
+        ("state", event.state.clone()),
+        ("occurred", seconds(event.occurred_at)),
+        ("received", seconds(event.received_at)),
+        ("parked", seconds(event.parked_at)),
+    ] {
+        let _ = writeln!(text, "{title:<10}  {value}");
+    }
+    if let Some(properties) = &found.properties {
+        let _ = writeln!(text, "{:<10}  {}", "properties", properties.get());
+    }
+    let body = match (&found.body, &found.body_hex) {
+        (Some(body), _) => body.clone(),
+        (None, Some(hex)) => format!("no text; in hexadecimal: {hex}"),
+        (None, None) => "was not kept".to_owned(),
+    };
+    let _ = writeln!(text, "{:<10}  {body}", "message");
+    text
+}

@@ -1,0 +1,88 @@
+//! `creditd verify`: whether the books are what must always be true of them.
+
+use std::fmt::Write as _;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sqlx::PgPool;
+
+use super::output::{CommandError, Ending, Output, counted, others};
+use crate::store::verify::{BookSize, Progress, Verified, verify};
+
+/// Checks the whole books; reads only.
+#[derive(Clone, Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// Of each check, name at most so many broken rows; all are counted
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub findings: u32,
+}
+
+/// # Errors
+/// [`CommandError`] when the books can't be read or nothing can be written.
+pub async fn run(pool: &PgPool, args: &VerifyArgs, output: Output) -> Result<Ending, CommandError> {
+    // On standard error, and only where that is a terminal.
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg} ({elapsed})") {
+        bar.set_style(style);
+    }
+    let mut on_progress = |progress: Progress| show(&bar, progress);
+    let findings_max = usize::try_from(args.findings).unwrap_or(usize::MAX);
+    let verified = verify(pool, findings_max, &mut on_progress).await;
+    bar.finish_and_clear();
+    let verified = verified?;
+    output.answer(&verified, || render(&verified))?;
+    Ok(match verified.is_sound() {
+        true => Ending::Good,
+        false => Ending::Wrong,
+    })
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(u64::try_from(progress.of).unwrap_or(u64::MAX));
+    bar.set_position(u64::try_from(progress.number).unwrap_or(u64::MAX).saturating_sub(1));
+    bar.set_message(match progress.rows {
+        0 => progress.check.to_owned(),
+        rows => format!("{}, {rows} done", progress.check),
+    });
+}
+
+/// For people: what is broken, check by check, then what was looked at.
+pub fn render(verified: &Verified) -> String {
+    let mut text = String::new();
+    for checked in verified.checks.iter().filter(|checked| checked.broken > 0) {
+        let _ = writeln!(text, "{}: {}, but", checked.check, checked.rule);
+        for finding in &checked.findings {
+            let _ = writeln!(text, "  {finding}");
+        }
+        if let Some(rest) = others(checked.findings.len(), checked.broken) {
+            let _ = writeln!(text, "  and {rest} more");
+        }
+        text.push('\n');
+    }
+    let looked_at = looked_at(&verified.size);
+    let checks = counted(u64::try_from(verified.checks.len()).unwrap_or(u64::MAX), "check");
+    match verified.is_sound() {
+        true => {
+            let _ = writeln!(text, "the books are sound: {checks} over {looked_at}");
+        }
+        false => {
+            let findings = counted(verified.broken(), "finding");
+            let _ = writeln!(text, "the books are broken: {findings} in {checks} over {looked_at}");
+        }
+    }
+    text
+}
+
+fn looked_at(size: &BookSize) -> String {
+    let count = |count: i64| u64::try_from(count).unwrap_or(0);
+    let entries = match size.entries {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    format!(
+        "{}, {}, {entries}, {}, {}",
+        counted(count(size.accounts), "account"),
+        counted(count(size.events), "event"),
+        counted(count(size.purchases), "purchase"),
+        counted(count(size.notices), "notice"),
+    )
+}

@@ -1,0 +1,165 @@
+//! Table `account`. Its row is what a batch locks: whatever an account owns changes under it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::columns::{Columns, Names, at, column, json};
+use super::error::StoreError;
+use super::session::Session;
+use crate::ledger::{Account, AccountId, AccountKind, Change, EventName, Name, Stamped, Timestamp};
+
+/// Locks and reads the accounts of these names and ids, in the one order in which every daemon
+/// does: by id. Names that nobody has are missing from the answer.
+pub(super) async fn lock(
+    tx: &mut Session,
+    wanted: &[Name],
+    ids: &[AccountId],
+    names: &mut Names,
+) -> Result<Vec<Account>, StoreError> {
+    // NO KEY UPDATE: no one refers to an account's key but rows written under this very lock.
+    let statement = sqlx::query(
+        "SELECT account_id, name, kind, kind_at, kind_source, kind_event,
+             display_name, display_name_at, display_name_source, display_name_event,
+             notice_sequence, declines::TEXT
+         FROM account
+         WHERE name = ANY($1) OR account_id = ANY($2)
+         ORDER BY account_id
+         FOR NO KEY UPDATE",
+    )
+    .bind(column(wanted, |name| &**name))
+    .bind(column(ids, |id| id.0));
+    let rows = tx.rows("lock accounts", statement).await?;
+    rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
+}
+
+/// Opens accounts. Those that another daemon opened meanwhile are missing from the answer. Sorted
+/// names: two daemons that open the same accounts wait for each other in one direction only.
+pub(super) async fn open(
+    tx: &mut Session,
+    missing: &mut [Name],
+    names: &mut Names,
+) -> Result<Vec<Account>, StoreError> {
+    missing.sort_unstable();
+    let statement = sqlx::query(
+        "INSERT INTO account (name)
+         SELECT name
+         FROM unnest($1::TEXT[]) AS name
+         ON CONFLICT (name) DO NOTHING
+         RETURNING account_id, name",
+    )
+    .bind(column(missing, |name| &**name));
+    let rows = tx.rows("open accounts", statement).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::of(row);
+            let id = AccountId(columns.next()?);
+            let mut account = Account::new(id, columns.name(names)?);
+            account.change = Change::None;
+            Ok(account)
+        })
+        .collect()
+}
+
+/// Takes back accounts that this transaction opened for events that came to nothing.
+pub(super) async fn close(tx: &mut Session, unused: &[AccountId]) -> Result<(), StoreError> {
+    if unused.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query("DELETE FROM account WHERE account_id = ANY($1)")
+        .bind(column(unused, |id| id.0));
+    tx.run("take unused accounts back", statement).await.map(|_| ())
+}
+
+pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<(), StoreError> {
+    let changed: Vec<&Account> =
+        accounts.iter().copied().filter(|account| account.change != Change::None).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let declines = changed
+        .iter()
+        .map(|account| match account.declines.is_empty() {
+            true => Ok(None),
+            false => json(&account.declines).map(Some),
+        })
+        .collect::<Result<Vec<Option<String>>, StoreError>>()?;
+    let statement = sqlx::query(
+        "UPDATE account
+         SET kind = new.kind,
+             kind_at = new.kind_at,
+             kind_source = new.kind_source,
+             kind_event = new.kind_event,
+             display_name = new.display_name,
+             display_name_at = new.display_name_at,
+             display_name_source = new.display_name_source,
+             display_name_event = new.display_name_event,
+             notice_sequence = new.notice_sequence,
+             declines = new.declines::JSONB
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TEXT[],
+             $6::TEXT[], $7::TIMESTAMPTZ[], $8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[])
+             AS new (account_id, kind, kind_at, kind_source, kind_event,
+             display_name, display_name_at, display_name_source, display_name_event,
+             notice_sequence, declines)
+         WHERE account.account_id = new.account_id",
+    )
+    .bind(column(&changed, |account| account.id.0))
+    .bind(column(&changed, |account| account.kind.value.code()))
+    .bind(column(&changed, |account| said_at(&account.kind)))
+    .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.source)))
+    .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.id)))
+    .bind(column(&changed, |account| account.display_name.value.as_deref()))
+    .bind(column(&changed, |account| said_at(&account.display_name)))
+    .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.source)))
+    .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.id)))
+    .bind(column(&changed, |account| account.notice_sequence))
+    .bind(declines);
+    tx.run("write accounts", statement).await.map(|_| ())
+}
+
+/// The accounts of `opened` that no event in the journal came to use.
+pub(super) fn unused(
+    opened: &[AccountId],
+    used: impl Iterator<Item = AccountId>,
+) -> Vec<AccountId> {
+    if opened.is_empty() {
+        return Vec::new();
+    }
+    let used: HashSet<AccountId> = used.collect();
+    opened.iter().copied().filter(|id| !used.contains(id)).collect()
+}
+
+fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Account, StoreError> {
+    let id = AccountId(columns.next()?);
+    // An account's name is its own; sharing it would only fill the table of shared names.
+    let mut account = Account::new(id, Name::from(columns.next::<&str>()?));
+    let kind: &str = columns.next()?;
+    account.kind.value = AccountKind::from_code(kind)
+        .ok_or_else(|| StoreError::corrupt(format!("account kind {kind}")))?;
+    account.kind.said = said(columns, names)?;
+    account.display_name.value = columns.next::<Option<&str>>()?.map(Name::from);
+    account.display_name.said = said(columns, names)?;
+    account.notice_sequence = columns.next()?;
+    account.declines = columns.json_or_none()?.unwrap_or_else(BTreeMap::new);
+    account.change = Change::None;
+    Ok(account)
+}
+
+fn said(
+    columns: &mut Columns<'_>,
+    names: &mut Names,
+) -> Result<Option<(Timestamp, EventName)>, StoreError> {
+    let said_at = columns.at_or_none()?;
+    let source = columns.name_or_none(names)?;
+    let event = columns.next::<Option<&str>>()?.map(Name::from);
+    Ok(match (said_at, source, event) {
+        (Some(said_at), Some(source), Some(id)) => Some((said_at, EventName { source, id })),
+        _ => None,
+    })
+}
+
+fn said_at<T>(stamped: &Stamped<T>) -> Option<jiff_sqlx::Timestamp> {
+    stamped.said.as_ref().map(|(said_at, _)| at(*said_at))
+}
+
+fn said_by<T>(stamped: &Stamped<T>) -> Option<&EventName> {
+    stamped.said.as_ref().map(|(_, by)| by)
+}

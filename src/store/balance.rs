@@ -1,0 +1,113 @@
+//! Table `balance`: one account in one unit.
+
+use super::columns::{Columns, Names, at, column, credits_array};
+use super::error::StoreError;
+use super::session::Session;
+use crate::ledger::{AccountId, Balance, Change, Credits, LotNo, Timestamp};
+
+/// All balances of accounts that are locked.
+pub(super) async fn load(
+    tx: &mut Session,
+    accounts: &[AccountId],
+    names: &mut Names,
+) -> Result<Vec<Balance>, StoreError> {
+    let statement = sqlx::query(
+        "SELECT account_id, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
+             latched, depleted
+         FROM balance
+         WHERE account_id = ANY($1)",
+    )
+    .bind(column(accounts, |id| id.0));
+    let rows = tx.rows("load balances", statement).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::of(row);
+            let id = AccountId(columns.next()?);
+            let mut balance = Balance::new(id, columns.name(names)?);
+            balance.balance = columns.credits()?;
+            balance.overdraft = columns.credits()?;
+            balance.entry_seq = columns.next()?;
+            balance.last_lot = LotNo(columns.next()?);
+            balance.last_repayment = columns.next()?;
+            let latched: Vec<i64> = columns.next()?;
+            balance.latched = latched.into_iter().map(Credits::from_steps).collect();
+            balance.depleted = columns.next()?;
+            balance.change = Change::None;
+            Ok(balance)
+        })
+        .collect()
+}
+
+/// Balances that had no row. One without entries gets none: nothing has happened to it.
+pub(super) async fn insert(
+    tx: &mut Session,
+    balances: &[&Balance],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let new: Vec<&Balance> = balances
+        .iter()
+        .copied()
+        .filter(|balance| balance.change == Change::New && balance.entry_seq > 0)
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "INSERT INTO balance (account_id, unit, balance, overdraft, entry_seq, last_lot,
+             last_repayment, latched, depleted, updated_at)
+         SELECT account_id, unit, balance, overdraft, entry_seq, last_lot,
+             last_repayment, latched::BIGINT[], depleted, $10
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
+             AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
+             last_repayment, latched, depleted)",
+    );
+    tx.run("write new balances", bound(statement, &new, now)).await.map(|_| ())
+}
+
+pub(super) async fn update(
+    tx: &mut Session,
+    balances: &[&Balance],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let changed: Vec<&Balance> =
+        balances.iter().copied().filter(|balance| balance.change == Change::Changed).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "UPDATE balance
+         SET balance = new.balance,
+             overdraft = new.overdraft,
+             entry_seq = new.entry_seq,
+             last_lot = new.last_lot,
+             last_repayment = new.last_repayment,
+             latched = new.latched::BIGINT[],
+             depleted = new.depleted,
+             updated_at = $10
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
+             AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
+             last_repayment, latched, depleted)
+         WHERE balance.account_id = new.account_id AND balance.unit = new.unit",
+    );
+    tx.run("write balances", bound(statement, &changed, now)).await.map(|_| ())
+}
+
+fn bound<'q>(
+    statement: super::session::Statement<'q>,
+    balances: &[&'q Balance],
+    now: Timestamp,
+) -> super::session::Statement<'q> {
+    statement
+        .bind(column(balances, |balance| balance.account.0))
+        .bind(column(balances, |balance| &*balance.unit))
+        .bind(column(balances, |balance| balance.balance.steps()))
+        .bind(column(balances, |balance| balance.overdraft.steps()))
+        .bind(column(balances, |balance| balance.entry_seq))
+        .bind(column(balances, |balance| balance.last_lot.0))
+        .bind(column(balances, |balance| balance.last_repayment))
+        .bind(column(balances, |balance| credits_array(&balance.latched)))
+        .bind(column(balances, |balance| balance.depleted))
+        .bind(at(now))
+}

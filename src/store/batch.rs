@@ -1,0 +1,345 @@
+//! Opening a batch: which of its events are new, and everything in the books that they touch,
+//! locked in one order and read after the lock.
+
+use std::collections::{HashMap, HashSet};
+
+use super::columns::{Columns, Names};
+use super::error::StoreError;
+use super::lot::LotName;
+use super::repayment::Needed;
+use super::reset_mark::Marks;
+use super::session::Session;
+use super::{Arrival, Store};
+use super::{account, balance, inbox, lot, purchase, purchase_line, reference, refund};
+use super::{repayment, reset_mark, revocation};
+use crate::ledger::{
+    Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, Ids, Name, Purchase,
+    PurchaseId, Reference, RefundName, Request, SliceFrom, Timestamp,
+};
+
+/// How often locks are let go and taken again because rows changed hands in between.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// A batch being decided: its locks are held until it is committed or dropped.
+pub struct Batch {
+    /// For [`crate::ledger::decide`], arrival by arrival.
+    pub book: Book,
+    /// The database's clock, read after the locks were taken.
+    pub now: Timestamp,
+    pub(super) session: Session,
+    pub(super) loaded: Loaded,
+}
+
+/// What was in the tables, as far as saving has to compare with it.
+#[derive(Default)]
+pub(super) struct Loaded {
+    /// Accounts that this transaction opened.
+    pub(super) opened: Vec<AccountId>,
+    pub(super) references: HashMap<Reference, PurchaseId>,
+    /// The refunds of every purchase that was loaded.
+    pub(super) refunds: HashMap<PurchaseId, Vec<RefundName>>,
+    pub(super) marks: Marks,
+}
+
+impl Store {
+    /// Claims and loads what `arrivals` touch. The caller decides every request on the batch's
+    /// book, in the order of the arrivals, and commits; a batch that is dropped leaves nothing
+    /// behind. Safe to cancel.
+    ///
+    /// # Errors
+    /// [`StoreError`]; a transient one asks for the same batch again.
+    pub async fn open_batch(&self, arrivals: &[Arrival]) -> Result<Batch, StoreError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let mut session = self.begin().await?;
+            let mut loading = Loading::default();
+            match loading.load(&mut session, arrivals).await? {
+                Held::All => {
+                    let now = clock(&mut session).await?;
+                    loading.load_owned(&mut session).await?;
+                    let Loading { book, loaded, .. } = loading;
+                    return Ok(Batch { book, now, session, loaded });
+                }
+                Held::Moved => session.rollback().await?,
+            }
+        }
+        Err(StoreError::Overtaken { what: "account or purchase" })
+    }
+}
+
+/// Whether everything that was looked up is also locked.
+#[derive(PartialEq, Eq)]
+enum Held {
+    All,
+    /// Another daemon opened an account or moved a purchase meanwhile. Locks taken now would be
+    /// out of order, so they are all let go first.
+    Moved,
+}
+
+/// What the new events of a batch name.
+#[derive(Default)]
+struct Wanted {
+    accounts: Vec<Name>,
+    /// Of purchases; empty for a batch of nothing but usage.
+    references: Vec<Reference>,
+    /// How many events may come to make a purchase.
+    purchases: usize,
+}
+
+#[derive(Default)]
+struct Loading {
+    names: Names,
+    book: Book,
+    loaded: Loaded,
+    wanted: Wanted,
+    accounts: HashMap<AccountId, Account>,
+}
+
+impl Loading {
+    /// Takes all locks: accounts by id, then purchases by id.
+    async fn load(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<Held, StoreError> {
+        self.look_up(tx, arrivals).await?;
+        let owners = match self.wanted.references.is_empty() {
+            true => Vec::new(),
+            false => reference::accounts(tx, &self.wanted.references).await?,
+        };
+        if self.lock_accounts(tx, &owners).await? == Held::Moved {
+            return Ok(Held::Moved);
+        }
+        if self.wanted.references.is_empty() {
+            return Ok(Held::All);
+        }
+        let purchases = purchase::reserve(tx, self.wanted.purchases).await?;
+        self.book.ids = Ids::Reserved { purchases };
+        self.lock_purchases(tx).await
+    }
+
+    /// Which events are known already; what the others name.
+    async fn look_up(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<(), StoreError> {
+        let keys: Vec<EventKey> = arrivals.iter().map(|arrival| arrival.request.key).collect();
+        self.book.ids = Ids::Reserved { purchases: Vec::new() };
+        self.book.seen = inbox::known(tx, &keys).await?.into_iter().collect();
+        let mut conflicts = Vec::new();
+        let mut accounts: HashSet<&Name> = HashSet::with_capacity(arrivals.len());
+        let mut references: HashSet<&Reference> = HashSet::new();
+        for Request { key, fingerprint, conflict_key, asks, .. } in
+            arrivals.iter().map(|arrival| &arrival.request)
+        {
+            match (self.book.seen.get(key), asks) {
+                (Some(known), _) if known == fingerprint => {}
+                (Some(_), _) => conflicts.push(*conflict_key),
+                (None, Asks::Command(Command::Use(usage))) => {
+                    accounts.insert(&usage.account);
+                }
+                (None, Asks::Command(Command::Pay(payment))) => {
+                    accounts.insert(&payment.account);
+                    references.extend(&payment.references);
+                    self.wanted.purchases = self.wanted.purchases.saturating_add(1);
+                }
+                (None, Asks::Command(Command::Refund(refund))) => {
+                    references.extend(&refund.references);
+                    self.wanted.purchases = self.wanted.purchases.saturating_add(1);
+                }
+                (None, Asks::Nothing | Asks::Rejected(_)) => {}
+            }
+        }
+        self.wanted.accounts = accounts.into_iter().cloned().collect();
+        self.wanted.references = references.into_iter().cloned().collect();
+        if !conflicts.is_empty() {
+            self.book.seen.extend(inbox::known(tx, &conflicts).await?);
+        }
+        Ok(())
+    }
+
+    async fn lock_accounts(
+        &mut self,
+        tx: &mut Session,
+        owners: &[AccountId],
+    ) -> Result<Held, StoreError> {
+        if self.wanted.accounts.is_empty() && owners.is_empty() {
+            return Ok(Held::All);
+        }
+        let locked = account::lock(tx, &self.wanted.accounts, owners, &mut self.names).await?;
+        let found: HashSet<&Name> = locked.iter().map(|account| &account.name).collect();
+        let is_missing = |name: &&Name| !found.contains(*name);
+        let mut missing: Vec<Name> =
+            self.wanted.accounts.iter().filter(is_missing).cloned().collect();
+        self.accounts = locked.into_iter().map(|account| (account.id, account)).collect();
+        if missing.is_empty() {
+            return Ok(Held::All);
+        }
+        let opened = account::open(tx, &mut missing, &mut self.names).await?;
+        let held = match opened.len() == missing.len() {
+            true => Held::All,
+            false => Held::Moved,
+        };
+        self.loaded.opened = opened.iter().map(|account| account.id).collect();
+        self.accounts.extend(opened.into_iter().map(|account| (account.id, account)));
+        Ok(held)
+    }
+
+    /// Locks and loads the purchases that are named, whole. Their accounts are locked already,
+    /// unless one was paid or merged since it was looked up.
+    async fn lock_purchases(&mut self, tx: &mut Session) -> Result<Held, StoreError> {
+        let rows = purchase::lock(tx, &self.wanted.references, &mut self.names).await?;
+        let ids: Vec<PurchaseId> = rows.iter().map(|row| row.id).collect();
+        let references =
+            reference::load(tx, &ids, &self.wanted.references, &mut self.names).await?;
+        let is_locked = |id: &AccountId| self.accounts.contains_key(id);
+        if !rows.iter().filter_map(|row| row.account).all(|id| is_locked(&id))
+            || !references.iter().all(|(_, id)| ids.contains(id))
+        {
+            return Ok(Held::Moved);
+        }
+        let names: HashMap<AccountId, Name> =
+            self.accounts.values().map(|account| (account.id, account.name.clone())).collect();
+        let mut purchases: HashMap<PurchaseId, Purchase> =
+            rows.into_iter().map(|row| (row.id, row.purchase(&names))).collect();
+        for (reference, id) in references {
+            if let Some(purchase) = purchases.get_mut(&id) {
+                purchase.references.push(reference.clone());
+            }
+            self.book.references.insert(reference.clone(), id);
+            self.loaded.references.insert(reference, id);
+        }
+        for purchase in purchases.values_mut() {
+            purchase.references.sort_unstable();
+        }
+        if !ids.is_empty() {
+            self.load_parts(tx, &ids, &mut purchases).await?;
+        }
+        self.book.purchases = purchases;
+        Ok(Held::All)
+    }
+
+    /// Lines with their slices, and refunds.
+    async fn load_parts(
+        &mut self,
+        tx: &mut Session,
+        ids: &[PurchaseId],
+        purchases: &mut HashMap<PurchaseId, Purchase>,
+    ) -> Result<(), StoreError> {
+        for (id, line) in purchase_line::load(tx, ids, &mut self.names).await? {
+            if let Some(sale) = purchases.get_mut(&id).and_then(|one| one.sale.as_mut()) {
+                sale.lines.push(line);
+            }
+        }
+        for (id, line, slice) in revocation::load(tx, ids).await? {
+            let sale = purchases.get_mut(&id).and_then(|one| one.sale.as_mut());
+            let line = usize::try_from(line).ok().zip(sale);
+            if let Some(line) = line.and_then(|(line, sale)| sale.lines.get_mut(line)) {
+                line.slices.push(slice);
+            }
+        }
+        self.loaded.refunds = ids.iter().map(|id| (*id, Vec::new())).collect();
+        for (id, name, record) in refund::load(tx, ids, &mut self.names).await? {
+            if let Some(purchase) = purchases.get_mut(&id) {
+                purchase.refunds.insert(name.clone(), record);
+            }
+            self.loaded.refunds.entry(id).or_default().push(name);
+        }
+        Ok(())
+    }
+
+    /// What the locked accounts own: balances, open lots, and for purchases what a reset or a
+    /// refund has to see besides.
+    async fn load_owned(&mut self, tx: &mut Session) -> Result<(), StoreError> {
+        let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
+        if !ids.is_empty() {
+            for loaded in balance::load(tx, &ids, &mut self.names).await? {
+                if let Some(account) = self.accounts.get_mut(&loaded.account) {
+                    account.balances.insert(loaded.unit.clone(), loaded);
+                }
+            }
+            for place in lot::load_open(tx, &ids, &mut self.names).await? {
+                self.put_lot(place);
+            }
+            if !self.wanted.references.is_empty() {
+                self.load_for_purchases(tx, &ids).await?;
+            }
+        }
+        let accounts = std::mem::take(&mut self.accounts).into_values();
+        self.book.accounts = accounts.map(|account| (account.name.clone(), account)).collect();
+        Ok(())
+    }
+
+    async fn load_for_purchases(
+        &mut self,
+        tx: &mut Session,
+        ids: &[AccountId],
+    ) -> Result<(), StoreError> {
+        self.loaded.marks = reset_mark::load(tx, ids, &mut self.names).await?;
+        for ((id, unit, family), mark) in self.loaded.marks.clone() {
+            if let Some(balance) = self.balance(id, &unit) {
+                balance.resets.insert(family, mark);
+            }
+        }
+        let (needed, mut named) = self.needed();
+        for place in repayment::load(tx, &needed, &mut self.names).await? {
+            let no = place.repayment.lot;
+            named.insert(LotName { account: place.account, unit: place.unit.clone(), no });
+            if let Some(balance) = self.balance(place.account, &place.unit) {
+                balance.repayments.push(place.repayment);
+            }
+        }
+        let named: Vec<LotName> = named.into_iter().collect();
+        for place in lot::load_closed(tx, &named, &mut self.names).await? {
+            self.put_lot(place);
+        }
+        Ok(())
+    }
+
+    /// How much overdraft the loaded purchases may give back, and the lots that they name.
+    fn needed(&self) -> (Vec<Needed>, HashSet<LotName>) {
+        let mut overdrafts: HashMap<(AccountId, Name), i64> = HashMap::new();
+        let mut named = HashSet::new();
+        let account_of: HashMap<&Name, AccountId> =
+            self.accounts.values().map(|account| (&account.name, account.id)).collect();
+        for sale in self.book.purchases.values().filter_map(|purchase| purchase.sale.as_ref()) {
+            let Some(account) = account_of.get(&sale.account).copied() else { continue };
+            for line in &sale.lines {
+                let Some(terms) = &line.terms else { continue };
+                let unit = &terms.unit;
+                named.extend(line.lot.map(|no| LotName { account, unit: unit.clone(), no }));
+                for slice in &line.slices {
+                    match slice.from {
+                        SliceFrom::Lot(no) => {
+                            named.insert(LotName { account, unit: unit.clone(), no });
+                        }
+                        SliceFrom::Overdraft => {
+                            let outstanding = slice.outstanding().unwrap_or_default().steps();
+                            let sum = overdrafts.entry((account, unit.clone())).or_default();
+                            *sum = sum.saturating_add(outstanding);
+                        }
+                        SliceFrom::Lapsed | SliceFrom::Shortfall => {}
+                    }
+                }
+            }
+        }
+        let needed = overdrafts
+            .into_iter()
+            .filter(|(_, steps)| *steps > 0)
+            .map(|((account, unit), steps)| Needed {
+                account,
+                unit,
+                credits: Credits::from_steps(steps),
+            })
+            .collect();
+        (needed, named)
+    }
+
+    fn put_lot(&mut self, place: lot::Place) {
+        if let Some(balance) = self.balance(place.account, &place.unit) {
+            balance.put_lot(place.lot);
+        }
+    }
+
+    fn balance(&mut self, account: AccountId, unit: &Name) -> Option<&mut Balance> {
+        self.accounts.get_mut(&account).map(|account| account.balance_mut(unit))
+    }
+}
+
+/// The clock of the books (semantics 7.3).
+pub(super) async fn clock(tx: &mut Session) -> Result<Timestamp, StoreError> {
+    let row = tx.row("read the database's clock", sqlx::query("SELECT clock_timestamp()")).await?;
+    Columns::of(&row).at()
+}

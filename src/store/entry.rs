@@ -1,0 +1,64 @@
+//! Tables `entry` and `posting`: the immutable movements, and which event caused which of them.
+
+use super::columns::{at, column, key};
+use super::error::StoreError;
+use super::session::Session;
+use crate::ledger::{Entry, Record, Span, Timestamp};
+
+pub(super) async fn insert(
+    tx: &mut Session,
+    entries: &[Entry],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "INSERT INTO entry (account_id, unit, seq, kind, lot_no, credits, balance_after,
+             event_key, occurred_at, recorded_at)
+         SELECT account_id, unit, seq, kind, lot_no, credits, balance_after,
+             event_key, occurred_at, $10
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::TEXT[], $5::INTEGER[],
+             $6::BIGINT[], $7::BIGINT[], $8::UUID[], $9::TIMESTAMPTZ[])
+             AS new (account_id, unit, seq, kind, lot_no, credits, balance_after,
+             event_key, occurred_at)",
+    )
+    .bind(column(entries, |entry| entry.account.0))
+    .bind(column(entries, |entry| &*entry.unit))
+    .bind(column(entries, |entry| entry.seq))
+    .bind(column(entries, |entry| entry.kind.code()))
+    .bind(column(entries, |entry| entry.lot.map(|lot| lot.0)))
+    .bind(column(entries, |entry| entry.credits.steps()))
+    .bind(column(entries, |entry| entry.balance_after.steps()))
+    .bind(column(entries, |entry| key(entry.event)))
+    .bind(column(entries, |entry| at(entry.occurred_at)))
+    .bind(at(now));
+    tx.run("write entries", statement).await.map(|_| ())
+}
+
+/// The runs of entries of every event but plain usage, whose run is in its inbox row.
+pub(super) async fn insert_postings(
+    tx: &mut Session,
+    records: &[Record],
+) -> Result<(), StoreError> {
+    let postings: Vec<(&Record, &Span)> = records
+        .iter()
+        .filter(|record| record.used.is_none())
+        .flat_map(|record| record.postings.iter().map(move |span| (record, span)))
+        .collect();
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "INSERT INTO posting (event_key, account_id, unit, entry_first, entry_last)
+         SELECT event_key, account_id, unit, entry_first, entry_last
+         FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[])
+             AS new (event_key, account_id, unit, entry_first, entry_last)",
+    )
+    .bind(column(&postings, |(record, _)| key(record.key)))
+    .bind(column(&postings, |(record, _)| record.account.map(|account| account.0)))
+    .bind(column(&postings, |(_, span)| &*span.unit))
+    .bind(column(&postings, |(_, span)| span.first))
+    .bind(column(&postings, |(_, span)| span.last));
+    tx.run("write postings", statement).await.map(|_| ())
+}

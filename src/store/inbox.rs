@@ -1,0 +1,126 @@
+//! Table `inbox`: every event's one outcome, by the key that its name makes.
+
+use super::Arrival;
+use super::columns::{Columns, at, column, key};
+use super::error::StoreError;
+use super::session::Session;
+use crate::ledger::{Displaced, EventKey, Fingerprint, Record, Timestamp, Verdict};
+
+/// A record and the arrival that it is the end of.
+#[derive(Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) record: &'a Record,
+    pub(super) arrival: &'a Arrival,
+}
+
+impl Ended<'_> {
+    /// Plain usage that was applied needs no body: its meaning stands in the row.
+    fn body(&self) -> Option<&[u8]> {
+        match self.is_told_by_its_row() {
+            true => None,
+            false => self.arrival.body.as_deref(),
+        }
+    }
+
+    fn properties(&self) -> Option<&str> {
+        match self.is_told_by_its_row() {
+            true => None,
+            false => self.arrival.properties.as_deref(),
+        }
+    }
+
+    fn is_told_by_its_row(&self) -> bool {
+        self.record.used.is_some() && matches!(self.record.verdict, Verdict::Applied(_))
+    }
+}
+
+/// Which of these keys are taken, and by what meaning.
+pub(super) async fn known(
+    tx: &mut Session,
+    keys: &[EventKey],
+) -> Result<Vec<(EventKey, Fingerprint)>, StoreError> {
+    let statement = sqlx::query(
+        "SELECT event_key, fingerprint
+         FROM inbox
+         WHERE event_key = ANY($1)",
+    )
+    .bind(column(keys, |event| key(*event)));
+    let rows = tx.rows("look events up in the inbox", statement).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::of(row);
+            let event = columns.key()?;
+            Ok((event, Fingerprint(columns.key()?.0)))
+        })
+        .collect()
+}
+
+/// Writes the outcomes, in the order of their keys: two daemons with some events in common then
+/// wait for each other in one direction only. Who comes second violates `inbox_pkey`.
+pub(super) async fn insert(
+    tx: &mut Session,
+    ended: &[Ended<'_>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut ended = ended.to_vec();
+    ended.sort_unstable_by_key(|ended| ended.record.key);
+    let records = column(&ended, |ended| ended.record);
+    let statement = sqlx::query(
+        "INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
+             occurred_at, received_at, account_id, purchase_id, unit, meter, quantity, cost,
+             uncovered, entry_first, entry_last, body, properties)
+         SELECT event_key, fingerprint, source, id, type, outcome, reason,
+             occurred_at, $20, account_id, purchase_id, unit, meter, quantity, cost,
+             uncovered, entry_first, entry_last, body, properties::JSONB
+         FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[],
+             $7::TEXT[], $8::TIMESTAMPTZ[], $9::BIGINT[], $10::BIGINT[], $11::TEXT[],
+             $12::TEXT[], $13::NUMERIC[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[],
+             $17::BIGINT[], $18::BYTEA[], $19::TEXT[])
+             AS new (event_key, fingerprint, source, id, type, outcome, reason,
+             occurred_at, account_id, purchase_id, unit, meter, quantity, cost,
+             uncovered, entry_first, entry_last, body, properties)",
+    )
+    .bind(column(&records, |record| key(record.key)))
+    .bind(column(&records, |record| key(EventKey(record.fingerprint.0))))
+    .bind(column(&records, |record| &*record.name.source))
+    .bind(column(&records, |record| &*record.name.id))
+    .bind(column(&records, |record| &*record.kind))
+    .bind(column(&records, |record| record.verdict.outcome()))
+    .bind(column(&records, |record| record.verdict.reason()))
+    .bind(column(&records, |record| at(record.occurred_at)))
+    .bind(column(&records, |record| record.account.map(|account| account.0)))
+    .bind(column(&records, |record| record.purchase.map(|purchase| purchase.0)))
+    .bind(column(&records, |record| record.used.as_ref().map(|used| &*used.unit)))
+    .bind(column(&records, |record| record.used.as_ref().and_then(|used| used.meter.as_deref())))
+    .bind(column(&records, |record| record.used.as_ref().map(|used| used.quantity.decimal())))
+    .bind(column(&records, |record| record.used.as_ref().map(|used| used.cost.steps())))
+    .bind(column(&records, |record| record.used.as_ref().map(|used| used.uncovered.steps())))
+    .bind(column(&records, |record| usage_run(record).map(|(first, _)| first)))
+    .bind(column(&records, |record| usage_run(record).map(|(_, last)| last)))
+    .bind(column(&ended, Ended::body))
+    .bind(column(&ended, Ended::properties))
+    .bind(at(now));
+    tx.run("write the inbox", statement).await.map(|_| ())
+}
+
+/// The entries of plain usage, which has one run at most; other events have rows in `posting`.
+fn usage_run(record: &Record) -> Option<(i64, i64)> {
+    let span = record.used.as_ref().and(record.postings.first())?;
+    Some((span.first, span.last))
+}
+
+/// Events of earlier batches that were applied and had to be parked after all.
+pub(super) async fn park(tx: &mut Session, displaced: &[Displaced]) -> Result<(), StoreError> {
+    if displaced.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "UPDATE inbox
+         SET outcome = 'parked', reason = displaced.reason
+         FROM unnest($1::UUID[], $2::TEXT[]) AS displaced (event_key, reason)
+         WHERE inbox.event_key = displaced.event_key",
+    )
+    .bind(column(displaced, |displaced| key(displaced.event)))
+    .bind(column(displaced, |displaced| displaced.rejection.reason.code()));
+    tx.run("park an applied event", statement).await.map(|_| ())
+}

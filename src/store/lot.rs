@@ -1,0 +1,170 @@
+//! Table `lot`: blocks of granted credits.
+
+use super::columns::{Columns, Names, at, column, text_array};
+use super::error::StoreError;
+use super::session::Session;
+use crate::ledger::{AccountId, Change, Lot, LotNo, Money, Name, PurchaseId, ResetMark};
+
+/// A lot and where it lies.
+pub(super) struct Place {
+    pub(super) account: AccountId,
+    pub(super) unit: Name,
+    pub(super) lot: Lot,
+}
+
+/// A lot by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct LotName {
+    pub(super) account: AccountId,
+    pub(super) unit: Name,
+    pub(super) no: LotNo,
+}
+
+/// A lot to be written, with the account and unit it lies in.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) account: AccountId,
+    pub(super) unit: &'a Name,
+    pub(super) lot: &'a Lot,
+}
+
+/// The open lots of accounts that are locked.
+pub(super) async fn load_open(
+    tx: &mut Session,
+    accounts: &[AccountId],
+    names: &mut Names,
+) -> Result<Vec<Place>, StoreError> {
+    let statement = sqlx::query(
+        "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
+             promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             cost_minor, currency, purchase_id
+         FROM lot
+         WHERE account_id = ANY($1) AND open",
+    )
+    .bind(column(accounts, |id| id.0));
+    let rows = tx.rows("load open lots", statement).await?;
+    rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
+}
+
+/// Of these lots, the closed ones: a refund may still take from them or give back to them.
+pub(super) async fn load_closed(
+    tx: &mut Session,
+    wanted: &[LotName],
+    names: &mut Names,
+) -> Result<Vec<Place>, StoreError> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let statement = sqlx::query(
+        "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
+             promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             cost_minor, currency, purchase_id
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
+         JOIN lot USING (account_id, unit, lot_no)
+         WHERE NOT open",
+    )
+    .bind(column(wanted, |name| name.account.0))
+    .bind(column(wanted, |name| &*name.unit))
+    .bind(column(wanted, |name| name.no.0));
+    let rows = tx.rows("load closed lots", statement).await?;
+    rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
+}
+
+pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
+    let new: Vec<Row<'_>> =
+        lots.iter().copied().filter(|row| row.lot.change == Change::New).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
+             forfeited, open, promotional, priority, applies_to, expires_at, opened_at, paid_at,
+             paid_by, cost_minor, currency, purchase_id)
+         SELECT account_id, unit, lot_no, package, family, granted, remaining,
+             forfeited, 0 < remaining, promotional, priority, applies_to::TEXT[], expires_at,
+             opened_at, paid_at, paid_by, cost_minor, currency, purchase_id
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::TEXT[], $5::TEXT[],
+             $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BOOLEAN[], $10::SMALLINT[],
+             $11::TEXT[], $12::TIMESTAMPTZ[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
+             $15::TEXT[], $16::BIGINT[], $17::TEXT[], $18::BIGINT[])
+             AS new (account_id, unit, lot_no, package, family, granted, remaining,
+             forfeited, promotional, priority, applies_to, expires_at, opened_at, paid_at,
+             paid_by, cost_minor, currency, purchase_id)",
+    )
+    .bind(column(&new, |row| row.account.0))
+    .bind(column(&new, |row| &**row.unit))
+    .bind(column(&new, |row| row.lot.no.0))
+    .bind(column(&new, |row| &*row.lot.package))
+    .bind(column(&new, |row| &*row.lot.family))
+    .bind(column(&new, |row| row.lot.granted.steps()))
+    .bind(column(&new, |row| row.lot.remaining.steps()))
+    .bind(column(&new, |row| row.lot.forfeited.steps()))
+    .bind(column(&new, |row| row.lot.promotional))
+    .bind(column(&new, |row| row.lot.priority))
+    .bind(column(&new, |row| text_array(&row.lot.applies_to)))
+    .bind(column(&new, |row| row.lot.expires_at.map(at)))
+    .bind(column(&new, |row| at(row.lot.opened_at)))
+    .bind(column(&new, |row| at(row.lot.paid.paid_at)))
+    .bind(column(&new, |row| &*row.lot.paid.reference))
+    .bind(column(&new, |row| row.lot.cost.map(|cost| cost.minor)))
+    .bind(column(&new, |row| row.lot.cost.as_ref().map(|cost| cost.currency.code())))
+    .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)));
+    tx.run("write new lots", statement).await.map(|_| ())
+}
+
+/// Only what can change of a lot, and `open` only by its value: an update that leaves it alone
+/// stays off the indexes.
+pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
+    let changed: Vec<Row<'_>> =
+        lots.iter().copied().filter(|row| row.lot.change == Change::Changed).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "UPDATE lot
+         SET remaining = new.remaining,
+             forfeited = new.forfeited,
+             open = 0 < new.remaining
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[])
+             AS new (account_id, unit, lot_no, remaining, forfeited)
+         WHERE lot.account_id = new.account_id
+             AND lot.unit = new.unit
+             AND lot.lot_no = new.lot_no",
+    )
+    .bind(column(&changed, |row| row.account.0))
+    .bind(column(&changed, |row| &**row.unit))
+    .bind(column(&changed, |row| row.lot.no.0))
+    .bind(column(&changed, |row| row.lot.remaining.steps()))
+    .bind(column(&changed, |row| row.lot.forfeited.steps()));
+    tx.run("write lots", statement).await.map(|_| ())
+}
+
+fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreError> {
+    let account = AccountId(columns.next()?);
+    let unit = columns.name(names)?;
+    let lot = Lot {
+        no: LotNo(columns.next()?),
+        package: columns.name(names)?,
+        family: columns.name(names)?,
+        granted: columns.credits()?,
+        remaining: columns.credits()?,
+        forfeited: columns.credits()?,
+        promotional: columns.next()?,
+        priority: columns.next()?,
+        applies_to: {
+            let meters: Vec<String> = columns.next()?;
+            meters.iter().map(|meter| names.share(meter)).collect()
+        },
+        expires_at: columns.at_or_none()?,
+        opened_at: columns.at()?,
+        paid: ResetMark { paid_at: columns.at()?, reference: Name::from(columns.next::<&str>()?) },
+        cost: {
+            let minor: Option<i64> = columns.next()?;
+            let currency = columns.currency_or_none()?;
+            minor.zip(currency).map(|(minor, currency)| Money { currency, minor })
+        },
+        purchase: columns.next::<Option<i64>>()?.map(PurchaseId),
+        change: Change::None,
+    };
+    Ok(Place { account, unit, lot })
+}

@@ -1,0 +1,188 @@
+//! Table `notice`, as the relay sees it: what waits to be published, per account in sequence.
+//!
+//! An account's notices are committed under its lock, so what is visible of them has no gap.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+
+use super::columns::{Columns, Names};
+use super::error::StoreError;
+use super::session::Session;
+use super::{Backlog, Store};
+use crate::ledger::{AccountId, EventKey, EventName, Name, Timestamp};
+
+/// A notice that the broker has not confirmed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingNotice {
+    pub id: Uuid,
+    /// `None` for `event.parked`.
+    pub account: Option<(AccountId, Name)>,
+    /// From 1, without a gap, per account; 0 for `event.parked`.
+    pub sequence: i64,
+    /// The type, without prefix.
+    pub kind: Name,
+    pub unit: Option<Name>,
+    pub event: EventKey,
+    pub event_name: EventName,
+    pub traceparent: Option<Name>,
+    pub occurred_at: Timestamp,
+    pub recorded_at: Timestamp,
+    /// The `data` member, as JSON text.
+    pub data: String,
+}
+
+/// A place in the order in which notices wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxCursor {
+    account: Option<AccountId>,
+    sequence: i64,
+    id: Uuid,
+}
+
+impl PendingNotice {
+    pub fn cursor(&self) -> OutboxCursor {
+        let account = self.account.as_ref().map(|(account, _)| *account);
+        OutboxCursor { account, sequence: self.sequence, id: self.id }
+    }
+}
+
+impl Store {
+    /// At most `limit` waiting notices behind `after`: first those of no account, then account by
+    /// account, each in sequence. Fewer than `limit` means that this was the end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_notices(
+        &self,
+        after: Option<OutboxCursor>,
+        limit: u32,
+    ) -> Result<Vec<PendingNotice>, StoreError> {
+        let mut session = self.session().await?;
+        let (mut waiting, after) = match after {
+            Some(OutboxCursor { account: Some(account), sequence, .. }) => {
+                (Vec::new(), (account, sequence))
+            }
+            Some(OutboxCursor { account: None, id, .. }) => {
+                (of_no_account(&mut session, id, limit).await?, FIRST)
+            }
+            None => (of_no_account(&mut session, Uuid::nil(), limit).await?, FIRST),
+        };
+        let left = limit.saturating_sub(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
+        if left > 0 {
+            waiting.extend(of_accounts(&mut session, after, left).await?);
+        }
+        Ok(waiting)
+    }
+
+    /// Notes that the broker has confirmed these.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the notices are then published again, which their subscribers must expect.
+    pub async fn mark_published(&self, notices: &[Uuid]) -> Result<(), StoreError> {
+        let statement = sqlx::query(
+            "UPDATE notice
+             SET published_at = clock_timestamp()
+             WHERE notice_id = ANY($1) AND published_at IS NULL",
+        )
+        .bind(notices);
+        let mut session = self.session().await?;
+        session.run("mark notices as published", statement).await.map(|_| ())
+    }
+
+    /// How many notices wait, and since when.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn outbox_depth(&self) -> Result<Backlog, StoreError> {
+        let statement = sqlx::query(
+            "SELECT count(*), (1000 * EXTRACT(EPOCH FROM clock_timestamp() - min(recorded_at)))::BIGINT
+             FROM notice
+             WHERE published_at IS NULL",
+        );
+        let mut session = self.session().await?;
+        let row = session.row("count waiting notices", statement).await?;
+        Backlog::read(&row)
+    }
+}
+
+impl Backlog {
+    /// From a row of a count and an age in milliseconds.
+    pub(super) fn read(row: &PgRow) -> Result<Self, StoreError> {
+        let mut columns = Columns::of(row);
+        let count: i64 = columns.next()?;
+        let oldest: Option<i64> = columns.next()?;
+        let age = |millis: i64| Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        Ok(Self { count: u64::try_from(count).unwrap_or(0), oldest: oldest.map(age) })
+    }
+}
+
+/// Before the first notice of any account.
+const FIRST: (AccountId, i64) = (AccountId(i64::MIN), 0);
+
+async fn of_no_account(
+    session: &mut Session,
+    after: Uuid,
+    limit: u32,
+) -> Result<Vec<PendingNotice>, StoreError> {
+    let statement = sqlx::query(
+        "SELECT notice_id, account_id, account, sequence, type, unit, event_key, source, id,
+             traceparent, occurred_at, recorded_at, data
+         FROM notice
+         WHERE published_at IS NULL AND account_id IS NULL AND sequence = 0 AND notice_id > $1
+         ORDER BY notice_id
+         LIMIT $2",
+    )
+    .bind(after)
+    .bind(i64::from(limit));
+    read(&session.rows("look for waiting notices", statement).await?)
+}
+
+async fn of_accounts(
+    session: &mut Session,
+    (account, sequence): (AccountId, i64),
+    limit: u32,
+) -> Result<Vec<PendingNotice>, StoreError> {
+    // The order is spelt as the index has it, or it would not be used.
+    let statement = sqlx::query(
+        "SELECT notice_id, account_id, account, sequence, type, unit, event_key, source, id,
+             traceparent, occurred_at, recorded_at, data
+         FROM notice
+         WHERE published_at IS NULL AND (account_id, sequence) > ($1, $2)
+         ORDER BY account_id NULLS FIRST, sequence
+         LIMIT $3",
+    )
+    .bind(account.0)
+    .bind(sequence)
+    .bind(i64::from(limit));
+    read(&session.rows("look for waiting notices", statement).await?)
+}
+
+fn read(rows: &[PgRow]) -> Result<Vec<PendingNotice>, StoreError> {
+    let names = &mut Names::default();
+    rows.iter()
+        .map(|row| {
+            let columns = &mut Columns::of(row);
+            Ok(PendingNotice {
+                id: columns.next()?,
+                account: {
+                    let id: Option<i64> = columns.next()?;
+                    id.map(AccountId).zip(columns.name_or_none(names)?)
+                },
+                sequence: columns.next()?,
+                kind: columns.name(names)?,
+                unit: columns.name_or_none(names)?,
+                event: columns.key()?,
+                event_name: EventName {
+                    source: columns.name(names)?,
+                    id: Name::from(columns.next::<&str>()?),
+                },
+                traceparent: columns.next::<Option<&str>>()?.map(Name::from),
+                occurred_at: columns.at()?,
+                recorded_at: columns.at()?,
+                data: columns.next()?,
+            })
+        })
+        .collect()
+}

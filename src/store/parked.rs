@@ -1,0 +1,153 @@
+//! Table `parked`: events that could not be applied. The message itself is in the inbox row.
+
+use super::columns::{Columns, at, column, key};
+use super::error::StoreError;
+use super::inbox::Ended;
+use super::session::Session;
+use super::{Arrival, Backlog, Store};
+use super::{batch, inbox, notice};
+use crate::ledger::{
+    EventKey, EventName, Name, ParkedNotice, Record, Rejection, Timestamp, Verdict,
+};
+use crate::notice::Wire;
+
+impl Store {
+    /// Parks one event for a reason that lies outside the ledger: the database refused its rows,
+    /// or it is too large to be kept. `render` makes its notice. `false`: it was known already,
+    /// and nothing changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; transient ones ask for the same again.
+    pub async fn park_alone(
+        &self,
+        arrival: &Arrival,
+        rejection: &Rejection,
+        render: impl Fn(&ParkedNotice) -> Wire,
+    ) -> Result<bool, StoreError> {
+        match self.park(arrival, rejection, &render).await {
+            // The message's bytes fit anyhow. Its properties may be what the database refuses.
+            Err(error) if error.is_about_an_event() && arrival.properties.is_some() => {
+                let bare = Arrival { properties: None, ..arrival.clone() };
+                self.park(&bare, rejection, &render).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn park(
+        &self,
+        arrival: &Arrival,
+        rejection: &Rejection,
+        render: &impl Fn(&ParkedNotice) -> Wire,
+    ) -> Result<bool, StoreError> {
+        let request = &arrival.request;
+        let mut tx = self.begin().await?;
+        let known = inbox::known(&mut tx, &[request.key, request.conflict_key]).await?;
+        let of = |wanted: EventKey| known.iter().find(|(key, _)| *key == wanted);
+        let key = match (of(request.key), of(request.conflict_key)) {
+            (None, _) => request.key,
+            (Some((_, first)), None) if *first != request.fingerprint => request.conflict_key,
+            (Some(_), _) => {
+                tx.rollback().await?;
+                return Ok(false);
+            }
+        };
+        let now = batch::clock(&mut tx).await?;
+        let record = record(arrival, rejection, key, now);
+        let told = ParkedNotice {
+            event: key,
+            event_name: record.name.clone(),
+            reason: rejection.reason,
+            traceparent: request.traceparent.as_deref().map(|text| Name::from(printable(text))),
+            occurred_at: record.occurred_at,
+        };
+        inbox::insert(&mut tx, &[Ended { record: &record, arrival }], now).await?;
+        insert(&mut tx, &[(key, rejection)], now).await?;
+        notice::insert(&mut tx, &[render(&told)], now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// How many parked events wait for an operator, by reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn parked_by_reason(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let statement = sqlx::query(
+            "SELECT reason, count(*)
+             FROM parked
+             WHERE state = 'open'
+             GROUP BY reason
+             ORDER BY reason",
+        );
+        let mut session = self.session().await?;
+        let rows = session.rows("count parked events", statement).await?;
+        rows.iter()
+            .map(|row| {
+                let mut columns = Columns::of(row);
+                let reason = columns.next()?;
+                let count: i64 = columns.next()?;
+                Ok((reason, u64::try_from(count).unwrap_or(0)))
+            })
+            .collect()
+    }
+
+    /// How many purchases have refunds that wait for their payment, and since when.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn waiting_purchases(&self) -> Result<Backlog, StoreError> {
+        let statement = sqlx::query(
+            "SELECT count(*),
+                 (1000 * EXTRACT(EPOCH FROM clock_timestamp() - min(first_seen_at)))::BIGINT
+             FROM purchase
+             WHERE account_id IS NULL",
+        );
+        let mut session = self.session().await?;
+        let row = session.row("count waiting purchases", statement).await?;
+        Backlog::read(&row)
+    }
+}
+
+fn record(arrival: &Arrival, rejection: &Rejection, key: EventKey, now: Timestamp) -> Record {
+    let request = &arrival.request;
+    let clean = |name: &Name| Name::from(printable(name));
+    Record {
+        key,
+        fingerprint: request.fingerprint,
+        name: EventName { source: clean(&request.name.source), id: clean(&request.name.id) },
+        kind: clean(&request.kind),
+        verdict: Verdict::Parked(rejection.clone()),
+        occurred_at: request.occurred_at.map_or(now, |at| at.min(now)),
+        is_new: true,
+        account: None,
+        purchase: None,
+        used: None,
+        postings: Vec::new(),
+    }
+}
+
+pub(super) async fn insert(
+    tx: &mut Session,
+    parked: &[(EventKey, &Rejection)],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if parked.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "INSERT INTO parked (event_key, reason, detail, parked_at)
+         SELECT event_key, reason, detail, $4
+         FROM unnest($1::UUID[], $2::TEXT[], $3::TEXT[]) AS new (event_key, reason, detail)",
+    )
+    .bind(column(parked, |(event, _)| key(*event)))
+    .bind(column(parked, |(_, rejection)| rejection.reason.code()))
+    .bind(column(parked, |(_, rejection)| printable(&rejection.detail)))
+    .bind(at(now));
+    tx.run("write parked events", statement).await.map(|_| ())
+}
+
+/// Postgres takes every character but one.
+fn printable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

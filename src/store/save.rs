@@ -1,0 +1,204 @@
+//! Saving a batch: one statement a table, the inbox first, a seal, the commit.
+
+use std::collections::HashMap;
+
+use super::Arrival;
+use super::batch::{Batch, Loaded};
+use super::error::StoreError;
+use super::inbox::Ended;
+use super::{account, balance, entry, inbox, lot, notice, parked, purchase, purchase_line};
+use super::{reference, refund, repayment, reset_mark, revocation};
+use crate::ledger::{
+    Account, Asks, Balance, Book, Command, EventKey, Purchase, PurchaseId, Record, Reference,
+    RefundName, Rejection, Verdict,
+};
+use crate::notice::Wire;
+
+impl Batch {
+    /// Writes everything that was decided and commits. `arrivals` are those that the batch was
+    /// opened with; `notices` are its journal's, rendered.
+    ///
+    /// # Errors
+    /// [`StoreError`]. After a transient one nothing is known, not even whether it was committed:
+    /// the same batch is opened again, and the inbox tells.
+    pub async fn commit(
+        mut self,
+        arrivals: &[Arrival],
+        notices: &[Wire],
+    ) -> Result<(), StoreError> {
+        self.find_merged(arrivals);
+        // The key that two daemons can race for comes first: nothing else was written in vain.
+        let journal = &self.book.journal;
+        let ended = ended(&journal.records, arrivals)?;
+        if !ended.is_empty() {
+            inbox::insert(&mut self.session, &ended, self.now).await?;
+        }
+        if !self.book.purchases.is_empty() {
+            self.save_purchases().await?;
+        }
+        self.save_accounts().await?;
+        self.save_journal(notices).await?;
+        self.session.commit().await
+    }
+
+    /// A purchase that was merged into another within the batch never gets a row; its events
+    /// belong to the other.
+    fn find_merged(&mut self, arrivals: &[Arrival]) {
+        if self.book.journal.absorbed.is_empty() {
+            return;
+        }
+        let requests: HashMap<EventKey, &Arrival> =
+            arrivals.iter().map(|arrival| (arrival.request.key, arrival)).collect();
+        let Book { journal, purchases, references, .. } = &mut self.book;
+        for record in &mut journal.records {
+            let is_gone = record.purchase.is_some_and(|id| !purchases.contains_key(&id));
+            let named = requests.get(&record.key).map_or(&[][..], |arrival| names(arrival));
+            if is_gone {
+                record.purchase = named.iter().find_map(|name| references.get(name)).copied();
+            }
+        }
+    }
+
+    async fn save_purchases(&mut self) -> Result<(), StoreError> {
+        let Self { book, session: tx, loaded, now } = self;
+        let mut purchases: Vec<&Purchase> = book.purchases.values().collect();
+        purchases.sort_unstable_by_key(|purchase| purchase.id);
+        purchase::insert(tx, &purchases, &book.accounts, *now).await?;
+        purchase::update(tx, &purchases, &book.accounts).await?;
+        let (new, moved) = changed_references(&purchases, loaded);
+        reference::insert(tx, new).await?;
+        reference::update(tx, &moved).await?;
+        refund::delete(tx, &gone_refunds(book, loaded)).await?;
+        refund::insert(tx, &purchases).await?;
+        refund::update(tx, &purchases).await?;
+        let absorbed: Vec<PurchaseId> = book
+            .journal
+            .absorbed
+            .iter()
+            .copied()
+            .filter(|id| loaded.refunds.contains_key(id))
+            .collect();
+        purchase::delete(tx, &absorbed).await?;
+        let lines = lines(&purchases);
+        purchase_line::insert(tx, &lines).await?;
+        purchase_line::update(tx, &lines).await?;
+        revocation::insert(tx, &lines).await?;
+        revocation::update(tx, &lines).await?;
+        revocation::insert_reversals(tx, &book.journal.reversals).await
+    }
+
+    async fn save_accounts(&mut self) -> Result<(), StoreError> {
+        let Self { book, session: tx, loaded, now } = self;
+        let mut accounts: Vec<&Account> = book.accounts.values().collect();
+        accounts.sort_unstable_by_key(|account| account.id);
+        let used = book.journal.records.iter().filter_map(|record| record.account);
+        account::close(tx, &account::unused(&loaded.opened, used)).await?;
+        account::update(tx, &accounts).await?;
+        let balances: Vec<&Balance> =
+            accounts.iter().flat_map(|account| account.balances.values()).collect();
+        balance::insert(tx, &balances, *now).await?;
+        balance::update(tx, &balances, *now).await?;
+        let lots: Vec<lot::Row<'_>> = balances
+            .iter()
+            .flat_map(|balance| {
+                let (account, unit) = (balance.account, &balance.unit);
+                balance.lots.iter().map(move |lot| lot::Row { account, unit, lot })
+            })
+            .collect();
+        lot::insert(tx, &lots).await?;
+        lot::update(tx, &lots).await?;
+        repayment::insert(tx, &balances).await?;
+        repayment::update(tx, &balances).await?;
+        reset_mark::upsert(tx, &balances, &loaded.marks).await
+    }
+
+    async fn save_journal(&mut self, notices: &[Wire]) -> Result<(), StoreError> {
+        let Self { book, session: tx, now, .. } = self;
+        let journal = &book.journal;
+        entry::insert(tx, &journal.entries, *now).await?;
+        entry::insert_postings(tx, &journal.records).await?;
+        notice::insert_flips(tx, &journal.flips, *now).await?;
+        notice::insert(tx, notices, *now).await?;
+        inbox::park(tx, &journal.displaced).await?;
+        let displaced =
+            journal.displaced.iter().map(|displaced| (displaced.event, &displaced.rejection));
+        let parked: Vec<(EventKey, &Rejection)> =
+            journal.records.iter().filter_map(parked).chain(displaced).collect();
+        parked::insert(tx, &parked, *now).await
+    }
+}
+
+/// Records and arrivals side by side. Both are in the order of deciding, and an arrival has at
+/// most one record: none if it was known.
+fn ended<'a>(records: &'a [Record], arrivals: &'a [Arrival]) -> Result<Vec<Ended<'a>>, StoreError> {
+    let mut ended = Vec::with_capacity(records.len());
+    let mut waiting = records.iter().peekable();
+    for arrival in arrivals {
+        let request = &arrival.request;
+        let is_its =
+            |record: &&Record| record.key == request.key || record.key == request.conflict_key;
+        ended.extend(waiting.next_if(is_its).map(|record| Ended { record, arrival }));
+    }
+    match waiting.next() {
+        None => Ok(ended),
+        Some(_) => Err(StoreError::Internal {
+            what: "a batch was decided in another order than that of its arrivals",
+        }),
+    }
+}
+
+/// The references by which an event names its purchase.
+fn names(arrival: &Arrival) -> &[Reference] {
+    match &arrival.request.asks {
+        Asks::Command(Command::Pay(payment)) => &payment.references,
+        Asks::Command(Command::Refund(refund)) => &refund.references,
+        Asks::Command(Command::Use(_)) | Asks::Nothing | Asks::Rejected(_) => &[],
+    }
+}
+
+type Owned<'a> = Vec<(&'a Reference, PurchaseId)>;
+
+/// References that had no row, and those whose row names another purchase.
+fn changed_references<'a>(purchases: &[&'a Purchase], loaded: &Loaded) -> (Owned<'a>, Owned<'a>) {
+    let (mut new, mut moved) = (Vec::new(), Vec::new());
+    for purchase in purchases {
+        for reference in &purchase.references {
+            match loaded.references.get(reference) {
+                None => new.push((reference, purchase.id)),
+                Some(owner) if *owner != purchase.id => moved.push((reference, purchase.id)),
+                Some(_) => {}
+            }
+        }
+    }
+    (new, moved)
+}
+
+/// Refunds that have a row and should have none: their purchase was merged into another, or their
+/// event was parked after all.
+fn gone_refunds<'a>(book: &Book, loaded: &'a Loaded) -> Vec<(PurchaseId, &'a RefundName)> {
+    let mut gone = Vec::new();
+    for (id, names) in &loaded.refunds {
+        let kept = book.purchases.get(id);
+        let is_kept =
+            |name: &RefundName| kept.is_some_and(|purchase| purchase.refunds.contains_key(name));
+        gone.extend(names.iter().filter(|name| !is_kept(name)).map(|name| (*id, name)));
+    }
+    gone
+}
+
+fn lines<'a>(purchases: &[&'a Purchase]) -> Vec<purchase_line::Row<'a>> {
+    let mut lines = Vec::new();
+    for purchase in purchases {
+        let Some(sale) = &purchase.sale else { continue };
+        let row = |(no, line)| purchase_line::Row { purchase: purchase.id, no, line };
+        lines.extend((0_i32..).zip(&sale.lines).map(row));
+    }
+    lines
+}
+
+fn parked(record: &Record) -> Option<(EventKey, &Rejection)> {
+    match &record.verdict {
+        Verdict::Parked(rejection) => Some((record.key, rejection)),
+        Verdict::Applied(_) | Verdict::Duplicate | Verdict::Ignored | Verdict::Declined => None,
+    }
+}

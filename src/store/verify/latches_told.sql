@@ -1,0 +1,52 @@
+-- Semantics 8.4, 10.4: every latch has its notice, which names the lowest threshold that the event
+-- crossed, and every such notice its latch. A threshold may be let go without a word, but
+-- balance.recovered never comes without letting one go.
+WITH flipped AS (
+    SELECT
+        account_id,
+        unit,
+        event_key,
+        CASE WHEN threshold IS NULL THEN 'balance.depleted'
+            WHEN latched THEN 'balance.low'
+            ELSE 'balance.recovered' END AS type,
+        bool_or(latched) AS is_latched,
+        CASE WHEN bool_or(latched) THEN min(threshold) ELSE max(threshold) END AS threshold
+    FROM latch_flip
+    WHERE latched OR threshold IS NOT NULL
+    GROUP BY account_id, unit, event_key, 4, latched
+),
+told AS (
+    SELECT account_id, unit, event_key, type, count(*) AS notices,
+        min((data::JSON ->> 'threshold')::NUMERIC) AS threshold
+    FROM notice
+    WHERE type IN ('balance.low', 'balance.depleted', 'balance.recovered')
+    GROUP BY account_id, unit, event_key, type
+)
+SELECT format('event %s in %s/%s: %s',
+    coalesce((SELECT source || '/' || id FROM inbox WHERE inbox.event_key = kept.event_key),
+        kept.event_key::TEXT),
+    coalesce((SELECT name FROM account WHERE account.account_id = kept.account_id),
+        '#' || kept.account_id),
+    kept.unit, wrong.says)
+FROM (
+    SELECT account_id, unit, event_key, type, told.notices,
+        flipped.is_latched,
+        whole_units(flipped.threshold, coalesce(
+            (SELECT unit.decimals FROM unit WHERE unit.unit = flipped.unit), 0)) AS threshold,
+        told.threshold AS threshold_told
+    FROM flipped
+    FULL JOIN told USING (account_id, unit, event_key, type)
+) AS kept
+CROSS JOIN LATERAL unnest(ARRAY[
+    CASE WHEN is_latched AND notices IS NULL
+        THEN format('latched %s and no %s tells of it',
+            coalesce('threshold ' || trim_scale(threshold)::TEXT, 'depletion'), type) END,
+    CASE WHEN is_latched IS NULL
+        THEN format('a %s tells of a threshold that it did not %s', type,
+            CASE type WHEN 'balance.recovered' THEN 'let go' ELSE 'latch' END) END,
+    CASE WHEN 1 < notices THEN format('%s notices are %s', notices, type) END,
+    CASE WHEN is_latched AND threshold_told <> threshold
+        THEN format('%s tells of threshold %s instead of %s', type,
+            trim_scale(threshold_told), trim_scale(threshold)) END
+]) AS wrong(says)
+WHERE wrong.says IS NOT NULL

@@ -1,0 +1,47 @@
+-- The lot of a purchase and the line that it was granted for name each other.
+SELECT format('line %s of purchase %s: %s',
+    coalesce(kept.line_no::TEXT, '?'),
+    coalesce((SELECT min(reference.kind || ' ' || reference.value)
+        FROM purchase_reference AS reference
+        WHERE reference.purchase_id = kept.purchase_id), '#' || kept.purchase_id),
+    wrong.says)
+FROM (
+    SELECT
+        purchase_id,
+        unit,
+        lot_no,
+        line.line_no,
+        lot.granted IS NOT NULL AS is_there,
+        lot.granted AS lot_granted,
+        line.granted AS line_granted,
+        lot.package AS lot_package,
+        line.package AS line_package
+    FROM (SELECT * FROM lot WHERE purchase_id IS NOT NULL) AS lot
+    FULL JOIN (
+        SELECT purchase.account_id, line.*
+        FROM purchase_line AS line
+        JOIN purchase ON purchase.purchase_id = line.purchase_id
+        WHERE line.lot_no IS NOT NULL
+    ) AS line USING (account_id, unit, lot_no, purchase_id)
+) AS kept
+LEFT JOIN unit AS scale ON scale.unit = kept.unit
+CROSS JOIN LATERAL unnest(ARRAY[
+    CASE WHEN line_no IS NULL
+        THEN format('lot %s of %s belongs to no line of it', lot_no, kept.unit) END,
+    CASE WHEN NOT is_there
+        THEN format('its lot %s of %s does not exist, or belongs to another purchase',
+            lot_no, kept.unit) END,
+    CASE WHEN lot_granted <> line_granted
+        THEN format('granted %s but its lot %s of %s was granted %s',
+            trim_scale(whole_units(line_granted, decimals)), lot_no, kept.unit,
+            trim_scale(whole_units(lot_granted, decimals))) END,
+    CASE WHEN lot_package <> line_package
+        THEN format('is package %s but its lot %s of %s is %s',
+            line_package, lot_no, kept.unit, lot_package) END
+]) AS wrong(says)
+WHERE wrong.says IS NOT NULL
+UNION ALL
+SELECT format('line %s of purchase #%s: granted %s steps without a lot', line_no, purchase_id,
+    granted)
+FROM purchase_line
+WHERE granted <> 0 AND lot_no IS NULL

@@ -1,0 +1,62 @@
+-- Semantics 10.1: 0 <= remaining <= granted, and all three figures of a lot are what its entries
+-- add up to.
+WITH moved AS (
+    SELECT
+        account_id,
+        unit,
+        lot_no,
+        sum(credits) AS remaining,
+        coalesce(sum(credits)
+            FILTER (WHERE kind = 'granted' OR (kind = 'carried' AND 0 < credits)), 0) AS granted,
+        coalesce(-sum(credits)
+            FILTER (WHERE kind = 'forfeited' OR (kind = 'carried' AND credits < 0)), 0)
+            AS forfeited
+    FROM entry
+    WHERE lot_no IS NOT NULL
+    GROUP BY account_id, unit, lot_no
+)
+SELECT format('lot %s/%s/%s: %s',
+    coalesce((SELECT name FROM account WHERE account.account_id = kept.account_id),
+        '#' || kept.account_id),
+    kept.unit, kept.lot_no, wrong.says)
+FROM (
+    SELECT
+        account_id,
+        unit,
+        lot_no,
+        lot.open,
+        lot.granted,
+        lot.remaining,
+        lot.forfeited,
+        lot.granted IS NOT NULL AS is_there,
+        coalesce(moved.granted, 0) AS entries_granted,
+        coalesce(moved.remaining, 0) AS entries_remaining,
+        coalesce(moved.forfeited, 0) AS entries_forfeited
+    FROM lot
+    FULL JOIN moved USING (account_id, unit, lot_no)
+) AS kept
+LEFT JOIN unit AS scale ON scale.unit = kept.unit
+CROSS JOIN LATERAL unnest(ARRAY[
+    CASE WHEN NOT is_there THEN 'it has entries but does not exist' END,
+    CASE WHEN remaining < 0 OR granted < remaining
+        THEN format('remaining %s is not between 0 and the granted %s',
+            trim_scale(whole_units(remaining, decimals)),
+            trim_scale(whole_units(granted, decimals))) END,
+    CASE WHEN remaining <> entries_remaining
+        THEN format('remaining %s but its entries add up to %s',
+            trim_scale(whole_units(remaining, decimals)),
+            trim_scale(whole_units(entries_remaining, decimals))) END,
+    CASE WHEN granted <> entries_granted
+        THEN format('granted %s but its entries granted %s',
+            trim_scale(whole_units(granted, decimals)),
+            trim_scale(whole_units(entries_granted, decimals))) END,
+    CASE WHEN forfeited <> entries_forfeited
+        THEN format('forfeited %s but its entries forfeited %s',
+            trim_scale(whole_units(forfeited, decimals)),
+            trim_scale(whole_units(entries_forfeited, decimals))) END,
+    CASE WHEN open <> (0 < remaining)
+        THEN format('is marked %s with %s remaining',
+            CASE WHEN open THEN 'open' ELSE 'closed' END,
+            trim_scale(whole_units(remaining, decimals))) END
+]) AS wrong(says)
+WHERE wrong.says IS NOT NULL

@@ -1,0 +1,60 @@
+//! A database of its own for one test, dropped when the test ends, however it ends.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+/// An empty database on the server that `CREDITD_TEST_POSTGRES` names.
+pub(crate) struct TestDatabase {
+    server: String,
+    name: String,
+}
+
+impl TestDatabase {
+    pub(crate) async fn create() -> Self {
+        let database = Self::absent();
+        command(&database.server, &format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
+    /// A name that no database has yet; dropped all the same if the test creates it.
+    pub(crate) fn absent() -> Self {
+        let server = std::env::var("CREDITD_TEST_POSTGRES")
+            .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned());
+        let [left, right] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+        Self { server, name: format!("creditd_test_{left:016x}{right:016x}") }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let (server, query) = match self.server.split_once('?') {
+            Some((server, query)) => (server, format!("?{query}")),
+            None => (self.server.as_str(), String::new()),
+        };
+        let end = server.rfind('/').expect("a URL with a database");
+        format!("{}/{}{query}", &server[..end], self.name)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.clone();
+        // The test's own runtime is busy being dropped, or is blocked in this very drop.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(command(&server, &sql));
+        });
+        if dropping.join().is_err() {
+            eprintln!("database {} is left behind", self.name);
+        }
+    }
+}
+
+async fn command(server: &str, sql: &str) {
+    let mut connection = PgConnection::connect(server).await.expect("the test server answers");
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await
+        .expect("the test server obeys");
+    connection.close().await.expect("the test server lets go");
+}

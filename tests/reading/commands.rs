@@ -1,0 +1,304 @@
+//! What the commands show, for people and as JSON.
+
+use creditd::cli::{Ending, Output, balance, history, parked, verify};
+use creditd::ledger::EventKey;
+use creditd::store::desk::{ParkedQuery, list, show};
+use creditd::store::events::event;
+use creditd::store::reading::{HistoryQuery, history as read_history, holdings};
+
+use crate::reading_database::{corrupt, with_books};
+
+#[tokio::test]
+async fn balance_shows_lots_in_the_order_in_which_they_are_drawn_5_2() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining, open,
+                 promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by)
+             SELECT 2, 'WRD', no, package, package, 10, 10, true, promotional, priority,
+                 applies_to::TEXT[], expires_at::TIMESTAMPTZ, '2026-03-01', '2026-03-01', ''
+             FROM (VALUES
+                 (3, 'late', false, 50, '{}', '2026-12-31T00:00:00Z'),
+                 (4, 'gift', true, 50, '{}', NULL),
+                 (5, 'first', false, 10, '{}', NULL),
+                 (6, 'scoped', false, 90, '{words}', NULL)
+             ) AS lot (no, package, promotional, priority, applies_to, expires_at)",
+        )
+        .await;
+
+        let found = holdings(&pool, "globex").await.unwrap().unwrap();
+
+        assert_eq!(
+            balance::render(&found),
+            "\
+globex (company)
+
+WRD  balance 1000  (2026-01-11 00:00:01Z)
+5 lots open, drawn in this order:
+ LOT  REMAINING  GRANTED  PACKAGE             FOR         EXPIRES
+   6         10       10  scoped              words       never
+   5         10       10  first               everything  never
+   3         10       10  late                everything  2026-12-31 00:00:00Z
+   4         10       10  gift (promotional)  everything  never
+   2       1000     1000  words               everything  never
+"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_json_of_balance_is_stable() {
+    with_books(async |pool| {
+        let acme = holdings(&pool, "acme").await.unwrap().unwrap();
+        let globex = holdings(&pool, "globex").await.unwrap().unwrap();
+
+        assert_eq!(
+            serde_json::to_value(&acme.balances).unwrap(),
+            serde_json::json!([{
+                "unit": "CRD", "balance": "-20", "overdraft": "20", "pending": "0",
+                "updated_at": "2026-01-06T00:00:01Z", "lots": []
+            }])
+        );
+        assert_eq!(
+            serde_json::to_value(&globex.balances[0].lots).unwrap(),
+            serde_json::json!([{
+                "lot": 2, "package": "words", "granted": "1000", "remaining": "1000",
+                "promotional": false, "priority": 50, "applies_to": [],
+                "opened_at": "2026-01-11T00:00:00Z", "expires_at": null
+            }])
+        );
+        let json = serde_json::to_value(&globex).unwrap();
+        let members: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["account", "balances", "display_name", "kind", "opened_at"]);
+        assert_eq!(holdings(&pool, "nobody").await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_that_holds_nothing_says_so() {
+    with_books(async |pool| {
+        corrupt(&pool, "INSERT INTO account (name, display_name) VALUES ('new', 'New & Co')").await;
+
+        let found = holdings(&pool, "new").await.unwrap().unwrap();
+
+        assert_eq!(
+            balance::render(&found),
+            "new (member, New & Co)\n\nno credits have ever been granted to it or used by it\n"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn history_is_newest_first_and_bounded() {
+    with_books(async |pool| {
+        let query = HistoryQuery { account: "acme", unit: None, at: None, limit: 3 };
+        let args =
+            history::HistoryArgs { account: "acme".to_owned(), unit: None, limit: 3, at: None };
+
+        let found = read_history(&pool, &query).await.unwrap().unwrap();
+
+        assert_eq!(
+            history::render(&found, &args),
+            "\
+acme: -20 CRD
+
+ RECORDED              UNIT  ENTRY  WHAT     CREDITS  BALANCE  LOT           EVENT
+ 2026-01-06 00:00:01Z  CRD       9  revoked      -20      -20  overdraft     shop/e5
+ 2026-01-06 00:00:01Z  CRD       8  revoked      -40        0  2 starter-50  shop/e5
+ 2026-01-05 00:00:01Z  CRD       7  repaid       +20       40  overdraft     shop/e4
+
+at most 3 entries are shown; more with --limit
+"
+        );
+        assert_eq!(
+            serde_json::to_value(&found.entries[1]).unwrap(),
+            serde_json::json!({
+                "unit": "CRD", "seq": 8, "kind": "revoked", "credits": "-40",
+                "balance_after": "0", "lot": 2, "package": "starter-50", "source": "shop",
+                "event_id": "e5", "occurred_at": "2026-01-06T00:00:00Z",
+                "recorded_at": "2026-01-06T00:00:01Z"
+            })
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn history_shows_the_books_as_they_stood() {
+    with_books(async |pool| {
+        let at = |text: &str| Some(text.parse().unwrap());
+        let query =
+            HistoryQuery { account: "acme", unit: None, at: at("2026-01-03T12:00:00Z"), limit: 50 };
+
+        let then = read_history(&pool, &query).await.unwrap().unwrap();
+        let before = HistoryQuery { at: at("2025-01-01T00:00:00Z"), ..query };
+        let before = read_history(&pool, &before).await.unwrap().unwrap();
+        let other = HistoryQuery { unit: Some("WRD"), ..query };
+        let other = read_history(&pool, &other).await.unwrap().unwrap();
+        let nobody = HistoryQuery { account: "nobody", ..query };
+
+        assert_eq!(then.balances[0].balance, "110");
+        assert_eq!(then.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!((before.balances.len(), before.entries.len()), (0, 0));
+        assert_eq!(other.entries, []);
+        assert_eq!(read_history(&pool, &nobody).await.unwrap(), None);
+        let args = history::HistoryArgs {
+            account: "acme".to_owned(),
+            unit: Some("WRD".to_owned()),
+            limit: 50,
+            at: None,
+        };
+        assert_eq!(history::render(&other, &args), "acme had no entries in WRD");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_desk_lists_what_is_parked_and_why() {
+    with_books(async |pool| {
+        let args = parked::ListArgs { all: false, reason: None, limit: 50 };
+        let query = ParkedQuery { all: false, reason: None, limit: 50 };
+
+        let found = list(&pool, &query).await.unwrap();
+        let spent = ParkedQuery { reason: Some("spent"), ..query };
+        let none = list(&pool, &spent).await.unwrap();
+
+        let text = parked::render_list(&found, &args);
+        assert!(
+            text.starts_with(
+                " EVENT    TYPE               REASON           DETAIL                            "
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("\n shop/e7  payment.succeeded  unknown_package  no package"),
+            "{text}"
+        );
+        assert_eq!(
+            serde_json::to_value(&found).unwrap(),
+            serde_json::json!({ "count": 1, "events": [{
+                "source": "shop", "id": "e7", "type": "payment.succeeded",
+                "reason": "unknown_package",
+                "detail": "no package is sold as prod_7; packages: bonus-100, starter-50",
+                "state": "open", "occurred_at": "2026-01-08T00:00:00Z",
+                "received_at": "2026-01-08T00:00:01Z", "parked_at": "2026-01-08T00:00:01Z"
+            }]})
+        );
+        let args = parked::ListArgs { reason: Some("spent".to_owned()), ..args };
+        assert_eq!(parked::render_list(&none, &args), "no event is parked as spent");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_parked_message_is_shown_as_it_came() {
+    with_books(async |pool| {
+        let text = show(&pool, "shop/e7").await.unwrap();
+        corrupt(&pool, "UPDATE inbox SET body = '\\xff00', properties = NULL WHERE id = 'e7'")
+            .await;
+        let bytes = show(&pool, "shop/e7").await.unwrap();
+
+        assert_eq!(
+            parked::render_message(&text[0]),
+            "\
+shop/e7 (payment.succeeded)
+reason      unknown_package
+detail      no package is sold as prod_7; packages: bonus-100, starter-50
+state       open
+occurred    2026-01-08 00:00:00Z
+received    2026-01-08 00:00:01Z
+parked      2026-01-08 00:00:01Z
+properties  {\"content_type\": \"application/json\"}
+message     {\"event\":\"e7\"}
+"
+        );
+        let json = serde_json::to_value(&text[0]).unwrap();
+        assert_eq!(json["body"], "{\"event\":\"e7\"}");
+        assert_eq!(json["properties"]["content_type"], "application/json");
+        assert_eq!(json["reason"], "unknown_package");
+        assert_eq!(bytes[0].body, None);
+        assert_eq!(bytes[0].body_hex.as_deref(), Some("ff00"));
+        assert!(show(&pool, "shop/e1").await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_is_found_with_its_entries_and_its_conflicts() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
+                 occurred_at, received_at)
+             SELECT '00000000-0000-0000-0000-0000000000ff', fingerprint, source, id, type,
+                 'parked', 'conflict', occurred_at, received_at + INTERVAL '1 hour'
+             FROM inbox
+             WHERE id = 'e3';
+             INSERT INTO parked (event_key, reason, detail, parked_at)
+             VALUES ('00000000-0000-0000-0000-0000000000ff', 'conflict', '', now())",
+        )
+        .await;
+        let mut key = [0; 16];
+        key[15] = 3;
+
+        let found = event(&pool, EventKey(key), "shop", "e3").await.unwrap();
+
+        let outcomes: Vec<&str> = found.iter().map(|found| found.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["applied", "parked"]);
+        let usage = found[0].usage.as_ref().unwrap();
+        assert_eq!(
+            (usage.quantity.as_str(), usage.cost.as_str(), usage.uncovered.as_str()),
+            ("13000", "130", "0")
+        );
+        let entries: Vec<_> =
+            found[0].entries.iter().map(|entry| (entry.seq, entry.credits.as_str())).collect();
+        assert_eq!(entries, [(3, "-110"), (4, "-20")]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn commands_end_wrong_where_there_is_nothing_to_show() {
+    with_books(async |pool| {
+        let output = Output { json: false };
+        let account = |name: &str| balance::BalanceArgs { account: name.to_owned() };
+        let event = |name: &str| parked::ParkedArgs {
+            command: Some(parked::ParkedCommand::Show(parked::ShowArgs { event: name.to_owned() })),
+        };
+        let verify = verify::VerifyArgs { findings: 20 };
+
+        let endings = [
+            balance::run(&pool, &account("acme"), output).await.unwrap(),
+            balance::run(&pool, &account("nobody"), output).await.unwrap(),
+            parked::run(&pool, &parked::ParkedArgs { command: None }, output).await.unwrap(),
+            parked::run(&pool, &event("shop/e7"), output).await.unwrap(),
+            parked::run(&pool, &event("shop/e1"), output).await.unwrap(),
+            verify::run(&pool, &verify, output).await.unwrap(),
+        ];
+        corrupt(&pool, "UPDATE balance SET balance = 0").await;
+        let broken = verify::run(&pool, &verify, output).await.unwrap();
+
+        use Ending::{Good, Wrong};
+        assert_eq!(endings, [Good, Wrong, Good, Good, Wrong, Good]);
+        assert_eq!(broken, Wrong);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_out_of_reach_is_told_from_a_question_that_is_wrong() {
+    with_books(async |pool| {
+        corrupt(&pool, "DROP TABLE unit CASCADE").await;
+        let wrong = holdings(&pool, "acme").await.unwrap_err();
+        pool.close().await;
+        let away = holdings(&pool, "acme").await.unwrap_err();
+
+        assert_eq!(wrong.to_string(), "could not read the balances");
+        assert!(!wrong.is_away());
+        assert!(away.is_away());
+    })
+    .await;
+}

@@ -1,0 +1,69 @@
+//! What two books have in common, whoever keeps them: everything but row ids and change marks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use creditd::ledger::{Account, Balance, Book, Lot, Purchase};
+
+/// A book as text, an account or a purchase a line, so that a difference can be read.
+pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
+    let accounts = book
+        .accounts
+        .values()
+        .filter(|account| account.balances.values().any(|balance| balance.entry_seq > 0))
+        .map(|account| (format!("account {}", account.name), of_account(account)));
+    let purchases =
+        book.purchases.values().map(|purchase| (of_references(purchase), of_purchase(purchase)));
+    accounts.chain(purchases).collect()
+}
+
+fn of_account(account: &Account) -> String {
+    let balances: Vec<String> = account.balances.values().map(of_balance).collect();
+    format!(
+        "{:?} {:?} notices {} {}",
+        account.kind,
+        account.display_name,
+        account.notice_sequence,
+        balances.join("; ")
+    )
+}
+
+fn of_balance(balance: &Balance) -> String {
+    let lots: Vec<String> = balance.lots.iter().filter(|lot| lot.is_open()).map(of_lot).collect();
+    format!(
+        "{} {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
+         resets {:?} [{}]",
+        balance.unit,
+        balance.balance,
+        balance.overdraft,
+        balance.entry_seq,
+        balance.last_lot,
+        balance.last_repayment,
+        balance.latched,
+        balance.depleted,
+        balance.resets,
+        lots.join(", ")
+    )
+}
+
+fn of_lot(lot: &Lot) -> String {
+    let Lot { no, package, family, granted, remaining, forfeited, promotional, priority, .. } = lot;
+    let Lot { applies_to, expires_at, opened_at, paid, cost, purchase, .. } = lot;
+    let is_bought = purchase.is_some();
+    format!(
+        "{no:?} {package} {family} {granted:?} {remaining:?} {forfeited:?} {promotional} \
+         {priority} {applies_to:?} {expires_at:?} {opened_at} {paid:?} {cost:?} {is_bought}"
+    )
+}
+
+fn of_references(purchase: &Purchase) -> String {
+    let references: BTreeSet<String> =
+        purchase.references.iter().map(|reference| format!("{reference}")).collect();
+    format!("purchase {references:?}")
+}
+
+fn of_purchase(purchase: &Purchase) -> String {
+    let text = format!("{:?} {:?} {:?}", purchase.order_id, purchase.sale, purchase.refunds);
+    ["New", "Changed"]
+        .iter()
+        .fold(text, |text, change| text.replace(&format!("change: {change}"), "change: None"))
+}

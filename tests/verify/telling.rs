@@ -1,0 +1,123 @@
+//! Parked events, notices and latches that do not agree with what happened.
+
+use crate::check;
+
+#[tokio::test]
+async fn a_parked_event_that_no_desk_shows_is_named_9_2() {
+    check(
+        "UPDATE inbox SET outcome = 'parked', reason = 'spent' WHERE id = 'e6';
+         UPDATE parked SET reason = 'malformed'",
+        "parked",
+        &[
+            "event shop/e6: ended as parked but is not among the parked events",
+            "event shop/e6: was parked and no event.parked tells of it",
+            "event shop/e7: was parked as unknown_package in the inbox and as malformed among \
+             the parked events",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_gap_in_an_accounts_notices_is_named_8_1() {
+    check(
+        "DELETE FROM notice WHERE account = 'acme' AND sequence = 4;
+         UPDATE account SET notice_sequence = 5 WHERE name = 'globex'",
+        "notice_numbers",
+        &[
+            "account acme: has 5 notices numbered 1 to 6",
+            "account globex: says that its last notice is 5 but it is 4",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_movement_that_was_not_told_is_named_10_4() {
+    check(
+        "DELETE FROM notice WHERE account = 'globex' AND sequence = 2;
+         UPDATE notice SET data = '{\"credits\":\"59\"}'
+         WHERE account = 'acme' AND sequence IN (4, 5)",
+        "movements_told",
+        &[
+            "event shop/e4 in acme/CRD: its entries granted 60, its balance.credited notices say \
+             59",
+            "event shop/e5 in acme/CRD: its entries revoked 60, its balance.revoked notices say 59",
+            "event shop/e10 in globex/WRD: its entries forfeited 700, its balance.reset notices \
+             say 0",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_notice_of_nothing_is_named_10_4() {
+    check(
+        "UPDATE notice SET type = 'balance.restored' WHERE account = 'globex' AND sequence = 2",
+        "movements_told",
+        &["event shop/e10 in globex/WRD: its entries forfeited 700, its balance.reset notices say \
+           0"],
+    )
+    .await;
+    check(
+        "UPDATE notice SET event_key = '00000000-0000-0000-0000-000000000009'
+         WHERE account = 'globex' AND sequence = 3",
+        "notices",
+        &["notice 3 of globex: names event shop/e10 but was caused by shop/e9"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn latches_that_do_not_alternate_are_named_10_4() {
+    check(
+        "DELETE FROM latch_flip WHERE entry_seq = 7",
+        "latch_flips",
+        &["depletion of acme/CRD at entry 9: was latched twice in a row"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_flip_with_another_balance_than_its_entry_is_named_10_4() {
+    check(
+        "UPDATE latch_flip SET balance = 12000 WHERE threshold = 10000",
+        "latch_flips",
+        &[
+            "threshold 100 of acme/CRD at entry 4: was judged with a balance of 120, but the \
+             entry left -20",
+            "threshold 100 of acme/CRD at entry 4: was latched with a balance of 120",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_latch_that_was_not_flipped_is_named_10_4() {
+    check(
+        "UPDATE balance SET latched = '{5000,2000}' WHERE unit = 'CRD'",
+        "latch_state",
+        &[
+            "balance acme/CRD: threshold 50 is latched, but was not flipped so",
+            "balance acme/CRD: threshold 100 was latched last, but the balance does not say so",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_latch_that_was_not_told_is_named_10_4() {
+    check(
+        "UPDATE notice SET data = '{\"threshold\":\"100\"}'
+         WHERE type = 'balance.low';
+         UPDATE notice SET type = 'balance.recovered' WHERE account = 'acme' AND sequence = 6",
+        "latches_told",
+        &[
+            "event shop/e3 in acme/CRD: balance.low tells of threshold 100 instead of 20",
+            "event shop/e5 in acme/CRD: latched depletion and no balance.depleted tells of it",
+            "event shop/e5 in acme/CRD: a balance.recovered tells of a threshold that it did not \
+             let go",
+        ],
+    )
+    .await;
+}
