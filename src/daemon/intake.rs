@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::lanes::{Arrived, lanes};
 use super::poster::{Poster, Settled};
@@ -66,6 +66,15 @@ impl Intake {
                 Ok(Ended::Stopped) => break,
                 Ok(Ended::Read) => {
                     prefetch = self.broker.prefetch;
+                    continue;
+                }
+                // A fault of ours that one event brings out: alone, it is dead-lettered alone.
+                Ok(Ended::Panicked) => {
+                    error!(
+                        "a batch panicked, which is a fault of ours; reading one event at a time"
+                    );
+                    prefetch = 1;
+                    super::wait(retry.next_delay(), &beat, &mut shutdown).await;
                     continue;
                 }
                 Err(error) => error,
@@ -135,6 +144,8 @@ enum Ended {
     Stopped,
     /// A message was read after one that could not be: the way is free again.
     Read,
+    /// A batch ended in a panic; its events come again.
+    Panicked,
 }
 
 struct Session<'a> {
@@ -181,7 +192,8 @@ impl Session<'_> {
                         }
                     }
                     // Stopped before it could commit: the round stays unacknowledged.
-                    Ok(None) | Err(_) => return Err(BrokerError::Unusable),
+                    Ok(None) => return Err(BrokerError::Unusable),
+                    Err(_) => return Ok(Ended::Panicked),
                 },
                 gathered = subscription.gather(room), if room > 0 && !shutdown.is_requested() => {
                     self.stage(gathered?);

@@ -1,5 +1,7 @@
-//! Cutting a round into lanes: events that share an account or a purchase stay together, in the
-//! order in which they came.
+//! Cutting a round into lanes: the events of one account stay together, in the order in which they
+//! came. A refund names no account: it follows its payment where that came before it in the same
+//! round, else its order among the account's events is left open, as it is between daemons
+//! (semantics 3.5).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::retry::Retry;
 use super::shutdown::Shutdown;
 use crate::broker::{BrokerError, BrokerSettings, Outgoing, Publication as Published, Publisher};
+use crate::ledger::AccountId;
 use crate::notice::{CONTENT_TYPE, Publication};
 use crate::observe::health::{Beat, Health};
 use crate::observe::metrics::{Metrics, Server};
@@ -63,6 +64,16 @@ enum Pass {
     Refused,
     /// The lease is lost, or shutdown has come: whoever leads goes on.
     Over,
+}
+
+/// One pass over all that waits, window by window. An account whose notice the broker refused is
+/// left alone until the next sweep, so that it holds up nobody else.
+#[derive(Default)]
+struct Sweep {
+    /// `None`: from the beginning.
+    cursor: Option<OutboxCursor>,
+    held: HashSet<AccountId>,
+    has_refusals: bool,
 }
 
 /// One daemon's time as the leader.
@@ -144,12 +155,17 @@ impl Relay {
 impl Lead<'_> {
     async fn relay(&mut self, publisher: &mut Publisher) -> Result<(), RelayError> {
         let relay = self.relay;
-        let mut cursor = None;
+        let mut sweep = Sweep::default();
         loop {
             if !self.still_leads().await? || self.shutdown.is_requested() {
                 return Ok(());
             }
-            match self.run_once(publisher, &mut cursor).await? {
+            relay.health.set_publisher_blocked(publisher.is_blocked());
+            if publisher.is_blocked() {
+                super::wait(PAUSE_AFTER_REFUSAL, self.beat, self.shutdown).await;
+                continue;
+            }
+            match self.run_once(publisher, &mut sweep).await? {
                 Pass::More => {}
                 Pass::Over => return Ok(()),
                 Pass::Refused => {
@@ -185,37 +201,27 @@ impl Lead<'_> {
     async fn run_once(
         &mut self,
         publisher: &mut Publisher,
-        cursor: &mut Option<OutboxCursor>,
+        sweep: &mut Sweep,
     ) -> Result<Pass, RelayError> {
         let relay = self.relay;
         let window_max = relay.settings.window;
         let limit = u32::try_from(window_max).unwrap_or(u32::MAX);
-        let waiting = relay.store.waiting_notices(*cursor, limit).await?;
-        let Some(last) = waiting.last() else {
-            return Ok(match cursor.take() {
-                None => Pass::Done,
-                Some(_) => Pass::More,
-            });
-        };
+        let mut waiting = relay.store.waiting_notices(sweep.cursor, limit).await?;
         // A full window may end within an account: the scan goes on behind it, round and round,
         // so that a busy account does not hold up the others.
         let is_full = waiting.len() >= window_max;
-        *cursor = is_full.then(|| last.cursor());
+        let next = waiting.last().filter(|_| is_full).map(PendingNotice::cursor);
+        waiting.retain(|notice| !sweep.holds(notice));
         let window: Vec<Outgoing> = waiting.iter().map(|notice| relay.outgoing(notice)).collect();
         let Some(published) = self.publish(publisher, &window).await? else {
             return Ok(Pass::Over);
         };
-        let confirmed = confirmed(&waiting, &published);
-        relay.store.mark_published(&confirmed).await?;
+        let confirmed = sweep.confirmed(&waiting, &published);
+        if !confirmed.is_empty() {
+            relay.store.mark_published(&confirmed).await?;
+        }
         relay.metrics.notices_published(u64::try_from(confirmed.len()).unwrap_or(u64::MAX));
-        Ok(match (confirmed.len() < waiting.len(), is_full) {
-            (true, _) => {
-                *cursor = None;
-                Pass::Refused
-            }
-            (false, true) => Pass::More,
-            (false, false) => Pass::Done,
-        })
+        Ok(sweep.go_on(next))
     }
 
     /// Publishes a window. An alarm of the broker can make that last for hours, so the loop keeps
@@ -228,15 +234,18 @@ impl Lead<'_> {
     ) -> Result<Option<Vec<Published>>, RelayError> {
         let alarm = publisher.alarm();
         let health = self.relay.health.clone();
-        if alarm.is_raised() {
-            health.set_publisher_blocked(true);
-            return Ok(Some(vec![Published::Refused; window.len()]));
+        if window.is_empty() {
+            return Ok(Some(Vec::new()));
         }
         let mut publishing = std::pin::pin!(publisher.publish(window));
         loop {
             health.set_publisher_blocked(alarm.is_raised());
             tokio::select! {
-                published = &mut publishing => return Ok(Some(published?)),
+                published = &mut publishing => return match published {
+                    // The alarm came just before: nothing was written, and the link is good.
+                    Err(BrokerError::Blocked) => Ok(Some(vec![Published::Refused; window.len()])),
+                    published => Ok(Some(published?)),
+                },
                 () = tokio::time::sleep(LOOK_UP_EVERY) => {}
                 () = self.shutdown.requested() => return Ok(None),
             }
@@ -261,22 +270,39 @@ fn publication(notice: &PendingNotice) -> Publication {
     }
 }
 
-/// What may be marked: up to the first notice of each account that was not confirmed. What follows
-/// that one is published again in its turn, so that a subscriber sees the sequence.
-fn confirmed(waiting: &[PendingNotice], published: &[Published]) -> Vec<Uuid> {
-    let mut broken = HashSet::new();
-    let mut confirmed = Vec::with_capacity(waiting.len());
-    for (notice, published) in waiting.iter().zip(published) {
-        let account = notice.account.as_ref().map(|(id, _)| *id);
-        match published {
-            Published::Confirmed if account.is_none_or(|account| !broken.contains(&account)) => {
-                confirmed.push(notice.id);
+impl Sweep {
+    fn holds(&self, notice: &PendingNotice) -> bool {
+        notice.account.as_ref().is_some_and(|(account, _)| self.held.contains(account))
+    }
+
+    /// What may be marked: up to the first notice of each account that was not confirmed. What
+    /// follows that one is published again in its turn, so that a subscriber sees the sequence.
+    /// Notices of no account have none, and stand alone.
+    fn confirmed(&mut self, waiting: &[PendingNotice], published: &[Published]) -> Vec<Uuid> {
+        let mut confirmed = Vec::with_capacity(waiting.len());
+        for (notice, published) in waiting.iter().zip(published) {
+            match published {
+                Published::Confirmed if !self.holds(notice) => confirmed.push(notice.id),
+                Published::Confirmed => {}
+                Published::Returned { .. } | Published::Refused => {
+                    self.has_refusals = true;
+                    self.held.extend(notice.account.as_ref().map(|(account, _)| *account));
+                }
             }
-            Published::Confirmed => {}
-            Published::Returned { .. } | Published::Refused => {
-                broken.extend(account);
+        }
+        confirmed
+    }
+
+    /// Moves on to the next window, or ends the sweep.
+    fn go_on(&mut self, next: Option<OutboxCursor>) -> Pass {
+        self.cursor = next;
+        match (next, self.has_refusals) {
+            (Some(_), _) => Pass::More,
+            (None, false) => Pass::Done,
+            (None, true) => {
+                *self = Self::default();
+                Pass::Refused
             }
         }
     }
-    confirmed
 }

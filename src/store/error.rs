@@ -107,11 +107,13 @@ impl StoreError {
         }
     }
 
-    /// Whether the database refused a value or a constraint: the fault lies in one event, and the
-    /// batch is halved until it stands alone.
+    /// Whether the database refused a value or a constraint, or the rows that one event needs are
+    /// broken: the batch is halved until that event stands alone, so that it holds up nobody else.
     pub fn is_about_an_event(&self) -> bool {
         match self {
-            Self::Database { source: sqlx::Error::Encode(_), .. } => true,
+            Self::Corrupt { .. }
+            | Self::Internal { .. }
+            | Self::Database { source: sqlx::Error::Encode(_), .. } => true,
             Self::Database { source, .. } => {
                 let (state, constraint) = verdict(source);
                 let is_refusal = ["22", "23", "54"].iter().any(|class| state.starts_with(class));
@@ -126,9 +128,7 @@ impl StoreError {
             | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
-            | Self::UnitMissing { .. }
-            | Self::Corrupt { .. }
-            | Self::Internal { .. } => false,
+            | Self::UnitMissing { .. } => false,
         }
     }
 }
