@@ -88,3 +88,29 @@ async fn a_blocked_broker_stops_no_consuming_and_gets_the_notices_when_the_alarm
     daemon.stop().await;
     world.proves().await;
 }
+
+#[tokio::test]
+async fn a_notice_that_nobody_takes_holds_up_no_other_account() {
+    let world = World::new().await;
+    world.subscriber.only(&world.settings.broker.notices_exchange, "balance.credited").await;
+    // Three windows of nothing but notices of parked events, which the broker returns.
+    let bodies = ["1", "2", "3", "4", "5", "6"].map(str::to_owned);
+    let settings = [("RELAY__WINDOW", "2"), ("RELAY__REQUIRE_SUBSCRIBER", "true")];
+    let daemon = world.daemon_with(&settings).await;
+    world.publish(&bodies).await;
+    world.until_known(6).await;
+
+    world.publish(&[payment("paid", "acme", "1")]).await;
+
+    world
+        .until_count(
+            "SELECT count(*) FROM notice
+             WHERE type = 'balance.credited' AND published_at IS NOT NULL",
+            1,
+        )
+        .await;
+    let returned = "SELECT count(*) FROM notice WHERE account_id IS NULL AND published_at IS NULL";
+    assert_eq!(world.count(returned).await, 6);
+    daemon.stop().await;
+    world.proves().await;
+}

@@ -50,6 +50,21 @@ impl Subscriber {
         subscriber
     }
 
+    /// Hears one type of notice from now on, and no other.
+    pub(crate) async fn only(&self, exchange: &str, kind: &str) {
+        let connection = self.connect().await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let (queue, exchange) = (self.queue.as_str(), exchange);
+        let none = FieldTable::default;
+        channel.queue_unbind(queue.into(), exchange.into(), "#".into(), none()).await.unwrap();
+        let options = QueueBindOptions::default();
+        channel
+            .queue_bind(queue.into(), exchange.into(), kind.into(), options, none())
+            .await
+            .unwrap();
+        connection.close(200, "bound".into()).await.unwrap();
+    }
+
     async fn connect(&self) -> lapin::Result<Connection> {
         Connection::connect(&self.url, ConnectionProperties::default()).await
     }
