@@ -288,7 +288,7 @@ CREATE TABLE refund (
     -- '' and the refund_id, or the event's source and id.
     source      TEXT COLLATE "C" NOT NULL,
     name        TEXT COLLATE "C" NOT NULL,
-    -- The event that brought it; it parks if the terms refuse it when its payment comes.
+    -- The event that its status came with; it parks if the terms refuse it when its payment comes.
     event_key   UUID NOT NULL,
     event_source TEXT COLLATE "C" NOT NULL,
     event_id    TEXT COLLATE "C" NOT NULL,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::account::{Account, Balance};
 use super::amount::{Credits, Number};
-use super::command::Request;
+use super::command::{RefundName, Request};
 use super::entry::Entry;
 use super::names::{
     AccountId, EventKey, EventName, Fingerprint, Name, PurchaseId, Reference, Timestamp,
@@ -140,12 +140,8 @@ impl Book {
         found.sort_by_key(|purchase| (purchase.sale.is_none(), purchase.id));
         let mut found = found.into_iter().cloned();
         let mut joined = match found.next() {
-            Some(purchase) => Joined { purchase, absorbed: Vec::new(), news: false },
-            None => Joined {
-                purchase: Purchase::new(self.ids.purchase()?),
-                absorbed: Vec::new(),
-                news: false,
-            },
+            Some(purchase) => Joined::of(purchase),
+            None => Joined::of(Purchase::new(self.ids.purchase()?)),
         };
         for other in found {
             joined.absorb(other)?;
@@ -177,11 +173,11 @@ impl Book {
     pub(super) fn displace(
         &mut self,
         refund: RefundRecord,
-        rejection: &Rejection,
+        rejection: Rejection,
         occurred_at: Timestamp,
     ) {
         let RefundRecord { event, event_name, .. } = refund;
-        let (reason, rejection) = (rejection.reason, rejection.clone());
+        let reason = rejection.reason;
         match self.journal.records.iter_mut().find(|record| record.key == event) {
             Some(record) => record.verdict = Verdict::Parked(rejection),
             None => self.journal.displaced.push(Displaced { event, rejection }),
@@ -204,11 +200,22 @@ impl Book {
 pub(super) struct Joined {
     pub(super) purchase: Purchase,
     pub(super) absorbed: Vec<PurchaseId>,
+    /// Refunds that have not been posted yet: what they take back waits for this event, if it pays
+    /// or joins them to what was paid.
+    pub(super) waiting: Vec<RefundName>,
     /// Whether anything was learnt by joining alone.
     pub(super) news: bool,
 }
 
 impl Joined {
+    fn of(purchase: Purchase) -> Self {
+        let waiting = match purchase.sale {
+            Some(_) => Vec::new(),
+            None => purchase.refunds.keys().cloned().collect(),
+        };
+        Self { purchase, absorbed: Vec::new(), waiting, news: false }
+    }
+
     fn absorb(&mut self, other: Purchase) -> Result<(), Rejection> {
         if other.sale.is_some() {
             return Err(Reason::MergeConflict
@@ -226,10 +233,11 @@ impl Joined {
                     ));
                 }
                 Some(mine) => {
-                    mine.raise(refund.status);
+                    mine.raise(refund.status, refund.event, refund.event_name);
                 }
                 None => {
                     refund.change = super::account::Change::New;
+                    self.waiting.push(name.clone());
                     self.purchase.refunds.insert(name, refund);
                 }
             }

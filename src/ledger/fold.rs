@@ -213,7 +213,7 @@ impl RefundRecord {
         let known = sale.map(|sale| sale.currency).or(self.currency).or(currency);
         let same_money = |mine: StatedMoney, theirs: StatedMoney| match known {
             Some(known) => mine.minor_units(known) == theirs.minor_units(known),
-            None => mine == theirs,
+            None => mine.may_be(theirs),
         };
         match (&self.claim, claim) {
             (RefundClaim::Amount(mine), RefundClaim::Amount(theirs))
@@ -259,10 +259,13 @@ impl RefundRecord {
                     let (money, credits) = match back {
                         LineRefund::Money(money) => (minor("lines.amount", *money)?, Credits::ZERO),
                         LineRefund::Credits(number) => {
-                            let decimals = sale.decimals_of(line_id);
-                            let credits = number
-                                .credits(decimals)
-                                .map_err(|error| too_fine("lines.credits", error))?;
+                            // How many steps they are is known once the line has come.
+                            let credits = match sale.decimals_of(line_id) {
+                                None => Credits::ZERO,
+                                Some(decimals) => number
+                                    .credits(decimals)
+                                    .map_err(|error| too_fine("lines.credits", error))?,
+                            };
                             (0, credits)
                         }
                     };
@@ -275,12 +278,12 @@ impl RefundRecord {
 }
 
 impl Sale {
-    /// The decimals of a line's unit; as many as any unit has where the line has not come.
-    fn decimals_of(&self, line_id: &Name) -> u32 {
+    /// The decimals of a line's unit; `None` where it grants none, or has not come.
+    fn decimals_of(&self, line_id: &Name) -> Option<u32> {
         self.lines
             .iter()
             .find(|line| line.is_called(line_id))
             .and_then(|line| line.terms.as_ref())
-            .map_or(9, |terms| u32::from(terms.decimals))
+            .map(|terms| u32::from(terms.decimals))
     }
 }

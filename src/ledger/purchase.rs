@@ -118,7 +118,8 @@ pub struct ReversalRecord {
 /// One refund event that counts, or may come to count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundRecord {
-    /// The event that brought it; if its purchase's terms refuse it later, that event parks.
+    /// The event that its status came with; if its purchase's terms refuse it later, that event
+    /// parks, so that what counts is not lost.
     pub event: EventKey,
     pub event_name: EventName,
     pub claim: RefundClaim,
@@ -174,10 +175,10 @@ impl Line {
 impl RefundRecord {
     /// Takes a newer status over: failed overrules succeeded, succeeded overrules pending,
     /// whichever came first. Tells whether anything changed.
-    pub fn raise(&mut self, status: RefundStatus) -> bool {
+    pub fn raise(&mut self, status: RefundStatus, event: EventKey, name: EventName) -> bool {
         let is_news = self.status < status;
         if is_news {
-            self.status = status;
+            (self.status, self.event, self.event_name) = (status, event, name);
             self.change.touch();
         }
         is_news

@@ -79,7 +79,7 @@ pub(super) async fn insert(tx: &mut Session, purchases: &[&Purchase]) -> Result<
     tx.run("write new refunds", statement).await.map(|_| ())
 }
 
-/// Only what can change of a refund: its status.
+/// Only what can change of a refund: its status, and the event that this came with.
 pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<(), StoreError> {
     let changed = changed(purchases, Change::Changed);
     if changed.is_empty() {
@@ -87,9 +87,13 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
     }
     let statement = sqlx::query(
         "UPDATE refund
-         SET status = new.status
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[])
-             AS new (purchase_id, source, name, status)
+         SET status = new.status,
+             event_key = new.event_key,
+             event_source = new.event_source,
+             event_id = new.event_id
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::TEXT[],
+             $7::TEXT[])
+             AS new (purchase_id, source, name, status, event_key, event_source, event_id)
          WHERE refund.purchase_id = new.purchase_id
              AND refund.source = new.source
              AND refund.name = new.name",
@@ -97,7 +101,10 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
     .bind(column(&changed, |(purchase, _, _)| purchase.0))
     .bind(column(&changed, |(_, name, _)| source(name)))
     .bind(column(&changed, |(_, name, _)| id(name)))
-    .bind(column(&changed, |(_, _, refund)| refund.status.code()));
+    .bind(column(&changed, |(_, _, refund)| refund.status.code()))
+    .bind(column(&changed, |(_, _, refund)| key(refund.event)))
+    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.source))
+    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.id));
     tx.run("write refunds", statement).await.map(|_| ())
 }
 

@@ -9,9 +9,12 @@
     reason = "a test crate: nothing is exported, and a panic is a failed test"
 )]
 
+mod audit;
+mod finer;
 mod grants;
 mod notices;
 mod once;
+mod orders;
 mod properties;
 mod refunds;
 mod usage;

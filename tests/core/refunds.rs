@@ -442,3 +442,17 @@ fn overdraft_that_a_reset_forgave_is_given_back_to_nobody_4_10() {
 
     assert_eq!(world.lots("acme"), [("clean".into(), 10)]);
 }
+
+#[test]
+fn each_line_takes_from_its_own_lot_before_a_sibling_does_4_9() {
+    for when_spent in [WhenSpent::Park, WhenSpent::Clamp] {
+        let kept = package("b", 100).when_spent(when_spent);
+        let lines = vec![line("l1", 5_000, &package("a", 100)), line("l2", 5_000, &kept)];
+        let mut world = World::default();
+        world.does(Command::Pay(Box::new(payment("acme", &["in_1"], lines))));
+        world.does(consume("acme", 100)); // all of a
+
+        assert_eq!(world.does(take_back("in_1", RefundClaim::Full)), "applied");
+        assert_eq!((world.balance("acme"), world.overdraft("acme")), (-100, 100));
+    }
+}

@@ -18,6 +18,10 @@ pub struct World {
 }
 
 impl World {
+    pub fn at_minute(minute: i64) -> Self {
+        Self { minute, ..Self::default() }
+    }
+
     pub fn watching(thresholds: &[i64], recovered_at: Option<i64>) -> Self {
         let watch = Watch {
             thresholds: thresholds.iter().map(|steps| credits(*steps)).collect(),
@@ -36,7 +40,9 @@ impl World {
 
     pub fn decides(&mut self, request: &Request) -> String {
         self.minute += 1;
+        let before = crate::properties::saved_rows(&mut self.book);
         let record = decide(&mut self.book, &self.rules, request, at(self.minute));
+        crate::properties::changed_rows_say_so(&before, &crate::properties::rows(&self.book));
         crate::properties::books_are_right(&self.book);
         match record.verdict.reason() {
             Some(reason) => format!("{} {reason}", record.verdict.outcome()),

@@ -2,17 +2,17 @@
 
 use super::Rules;
 use super::grant::Grant;
-use super::reverse::reverse;
+use super::reverse::reverse_waiting;
 use super::working::Working;
 use crate::ledger::account::{Account, ResetMark};
 use crate::ledger::amount::Overflow;
-use crate::ledger::book::{Book, Joined, Record};
+use crate::ledger::book::{Book, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
 use crate::ledger::money::Money;
-use crate::ledger::names::{Name, Timestamp};
+use crate::ledger::names::{Name, Reference, Timestamp};
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
-use crate::ledger::purchase::{Line, PaymentRecord, Purchase, RefundRecord, Sale};
+use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
 use crate::ledger::terms::Pricing;
 
 pub(super) fn pay(
@@ -23,7 +23,6 @@ pub(super) fn pay(
     occurred_at: Timestamp,
 ) -> Result<Record, Rejection> {
     let mut joined = book.joined(&payment.references)?;
-    let is_first = joined.purchase.sale.is_none();
     let compared = Compared::of(&joined.purchase, payment)?;
     if compared.says_nothing_new() && !joined.news {
         let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
@@ -37,23 +36,15 @@ pub(super) fn pay(
     grant_lines(&mut working, &mut joined.purchase, payment, &compared.new, &about)?;
     note_payment(&mut joined.purchase, payment, &compared)?;
     working.repay()?;
-    let displaced = match is_first {
-        true => reverse_waiting(&mut working, &mut joined, &about)?,
-        false => {
-            reverse(&mut working, &mut joined.purchase, &about)?;
-            None
-        }
-    };
+    let refused = reverse_waiting(&mut working, &mut joined, &about)?;
     working.judge(rules)?;
     let why_empty = match compared.new.is_empty() {
         true => AppliedReason::Known,
         false => AppliedReason::Zero,
     };
     let record = working.commit(book, joined, why_empty);
-    if let Some((refunds, rejection)) = displaced {
-        for refund in refunds {
-            book.displace(refund, &rejection, occurred_at);
-        }
+    for (refund, rejection) in refused {
+        book.displace(refund, rejection, occurred_at);
     }
     Ok(record)
 }
@@ -189,7 +180,12 @@ fn note_sale(purchase: &mut Purchase, payment: &Payment, occurred_at: Timestamp)
         purchased_by: payment.purchased_by.clone(),
     });
     sale.paid_at = sale.paid_at.min(paid_at);
-    About::of(purchase)
+    About { purchased_by: payment.purchased_by.clone(), ..About::of(purchase) }
+}
+
+/// Two sources may give one id to two payments; their resets still have an order.
+fn full_name(reference: &Reference) -> String {
+    format!("{reference} of {}", reference.namespace)
 }
 
 fn grant_lines(
@@ -208,7 +204,7 @@ fn grant_lines(
             .references
             .iter()
             .min()
-            .map_or_else(|| Name::from(""), |first| Name::from(first.to_string())),
+            .map_or_else(|| Name::from(""), |first| Name::from(full_name(first))),
     };
     let places = places(&payment.lines);
     for index in new_lines {
@@ -270,27 +266,6 @@ impl Account {
                 "package {package} is not sold to accounts of kind {}",
                 self.kind.value.code()
             ))),
-        }
-    }
-}
-
-/// Refunds that came before their payment are posted as if they had come after it. What the terms
-/// refuse parks now, and the payment stands (semantics 4.11).
-fn reverse_waiting(
-    working: &mut Working<'_>,
-    joined: &mut Joined,
-    about: &About,
-) -> Result<Option<(Vec<RefundRecord>, Rejection)>, Rejection> {
-    if joined.purchase.refunds.is_empty() {
-        return Ok(None);
-    }
-    let paid_only = (working.clone(), joined.purchase.clone());
-    match reverse(working, &mut joined.purchase, about) {
-        Ok(()) => Ok(None),
-        Err(rejection) => {
-            (*working, joined.purchase) = paid_only;
-            let refused = std::mem::take(&mut joined.purchase.refunds);
-            Ok(Some((refused.into_values().collect(), rejection)))
         }
     }
 }

@@ -111,6 +111,11 @@ impl<'a> Working<'a> {
                     self.balance(&unit).remember_repayment(Some(lot), credits)?;
                 }
             }
+            // What was told of this unit so far tells the overdraft that is left.
+            let overdraft = self.balance(&unit).overdraft;
+            for notice in self.notices.iter_mut().filter(|notice| notice.unit == unit) {
+                notice.overdraft = overdraft;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,208 @@
+//! What one benchmark has for itself: databases, a queue with its exchanges, a folder. Everything
+//! carries its name, and [`World::clean_up`] takes all of it away.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, ConnectionProperties};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use url::Url;
+
+use crate::Fallible;
+use crate::workload::Workload;
+
+pub(crate) struct World {
+    /// Any database of the server, to create others from.
+    pub(crate) postgres: Url,
+    pub(crate) amqp: String,
+    name: String,
+    folder: tempfile::TempDir,
+}
+
+/// A database of this world.
+pub(crate) struct Database {
+    pub(crate) url: Url,
+    name: String,
+}
+
+/// How many messages wait, asked on a connection of its own.
+pub(crate) struct Queue {
+    connection: Connection,
+    channel: Channel,
+    name: String,
+}
+
+/// What the settings of creditd came with: prices for both contenders.
+pub(crate) const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
+
+impl World {
+    pub(crate) fn new() -> Fallible<Self> {
+        let server = |name: &str, default: &str| {
+            let url = std::env::var(name).unwrap_or_else(|_| default.to_owned());
+            url.parse::<Url>().map_err(|error| format!("{name} is no URL: {error}"))
+        };
+        Ok(Self {
+            postgres: server(
+                "CREDITD_TEST_POSTGRES",
+                "postgres://postgres@127.0.0.1:5432/postgres",
+            )?,
+            amqp: server("CREDITD_TEST_AMQP", "amqp://guest:guest@127.0.0.1:5672")?.into(),
+            name: format!("creditd_bench_{}", std::process::id()),
+            folder: tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?,
+        })
+    }
+
+    /// A file of this benchmark's own.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, workload: &Workload) -> Fallible<()> {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(self.file(workload.name))?);
+        for line in &workload.lines {
+            writeln!(file, "{line}")?;
+        }
+        Ok(file.flush()?)
+    }
+
+    pub(crate) async fn create(&self, suffix: &str) -> Fallible<Database> {
+        let database = self.database(suffix);
+        self.on_server(format!("CREATE DATABASE {}", database.name)).await?;
+        Ok(database)
+    }
+
+    /// The same books once more.
+    pub(crate) async fn copy(&self, from: &str, suffix: &str) -> Fallible<Database> {
+        let (from, database) = (self.database(from), self.database(suffix));
+        self.on_server(format!("CREATE DATABASE {} TEMPLATE {}", database.name, from.name)).await?;
+        // So that no run pays for what was written before it.
+        self.on_server("CHECKPOINT".to_owned()).await?;
+        Ok(database)
+    }
+
+    pub(crate) async fn vacuum(&self, database: &Database) -> Fallible<()> {
+        let mut connection = database.connect().await?;
+        connection.execute("VACUUM ANALYZE").await?;
+        Ok(connection.close().await?)
+    }
+
+    pub(crate) async fn drop_database(&self, suffix: &str) -> Fallible<()> {
+        let Database { name, .. } = self.database(suffix);
+        self.on_server(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+    }
+
+    /// Runs a command of creditd and lets it print to standard error.
+    pub(crate) async fn creditd(&self, database: &Database, args: &[&str]) -> Fallible<()> {
+        let mut command = self.command(database);
+        command.args(args).stdin(Stdio::null()).stdout(std::io::stderr());
+        let status = tokio::task::spawn_blocking(move || command.status()).await??;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("creditd {} ended with {status}", args.join(" ")).into()),
+        }
+    }
+
+    pub(crate) async fn publish(&self, database: &Database, workload: &Workload) -> Fallible<()> {
+        let file = self.file(workload.name);
+        self.creditd(database, &["publish", &file.to_string_lossy()]).await
+    }
+
+    /// The release binary with this world's database and queue, and the defaults for all else.
+    pub(crate) fn command(&self, database: &Database) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_creditd"));
+        command
+            .env("CREDITD_CONFIG", CONFIG)
+            .env("CREDITD__DATABASE__URL", database.url.as_str())
+            .env("CREDITD__BROKER__URL", &self.amqp)
+            .env("CREDITD__BROKER__QUEUE", self.queue_name())
+            .env("CREDITD__BROKER__EVENTS_EXCHANGE", format!("{}.billing", self.name))
+            .env("CREDITD__BROKER__DEAD_EXCHANGE", format!("{}.dead", self.name))
+            .env("CREDITD__BROKER__DEAD_QUEUE", format!("{}.dead", self.name))
+            .env("CREDITD__BROKER__NOTICES_EXCHANGE", format!("{}.notices", self.name))
+            // Its port may be taken by a daemon of this machine.
+            .env("CREDITD__HTTP__ENABLED", "false");
+        command
+    }
+
+    pub(crate) fn queue_name(&self) -> String {
+        format!("{}.events", self.name)
+    }
+
+    /// The queue, which must exist.
+    pub(crate) async fn queue(&self) -> Fallible<Queue> {
+        let connection = connect(&self.amqp).await?;
+        let channel = connection.create_channel().await?;
+        Ok(Queue { connection, channel, name: self.queue_name() })
+    }
+
+    pub(crate) async fn delete_queues(&self) -> Fallible<()> {
+        let connection = connect(&self.amqp).await?;
+        let channel = connection.create_channel().await?;
+        for queue in ["events", "dead"] {
+            let name = format!("{}.{queue}", self.name);
+            channel.queue_delete(name.into(), QueueDeleteOptions::default()).await?;
+        }
+        for exchange in ["billing", "dead", "notices"] {
+            let name = format!("{}.{exchange}", self.name);
+            channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await?;
+        }
+        Ok(connection.close(200, "done".into()).await?)
+    }
+
+    /// Takes everything away, also after a failure and if some of it never came to be.
+    pub(crate) async fn clean_up(&self) -> Fallible<()> {
+        let queues = self.delete_queues().await;
+        for database in ["run", "base"] {
+            self.drop_database(database).await?;
+        }
+        queues
+    }
+
+    fn database(&self, suffix: &str) -> Database {
+        let name = format!("{}_{suffix}", self.name);
+        let mut url = self.postgres.clone();
+        url.set_path(&name);
+        Database { url, name }
+    }
+
+    async fn on_server(&self, sql: String) -> Fallible<()> {
+        let mut server = PgConnection::connect(self.postgres.as_str()).await?;
+        server.execute(AssertSqlSafe(sql)).await?;
+        Ok(server.close().await?)
+    }
+}
+
+impl Database {
+    pub(crate) async fn connect(&self) -> Fallible<PgConnection> {
+        Ok(PgConnection::connect(self.url.as_str()).await?)
+    }
+}
+
+impl Queue {
+    /// Messages that are with no consumer.
+    pub(crate) async fn waiting(&self) -> Fallible<usize> {
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        let name = self.name.as_str().into();
+        let queue = self.channel.queue_declare(name, passive, FieldTable::default()).await?;
+        Ok(usize::try_from(queue.message_count())?)
+    }
+
+    pub(crate) async fn close(self) -> Fallible<()> {
+        self.channel.close(200, "done".into()).await?;
+        Ok(self.connection.close(200, "done".into()).await?)
+    }
+}
+
+pub(crate) async fn connect(amqp: &str) -> Fallible<Connection> {
+    Ok(Connection::connect(amqp, ConnectionProperties::default()).await?)
+}
+
+/// The last lines of a file, for an error that sends people there.
+pub(crate) fn tail(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(10)..).unwrap_or_default().join("\n")
+}
