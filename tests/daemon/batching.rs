@@ -142,7 +142,7 @@ async fn a_daemon_with_two_workers_gives_the_same_balances_and_purchases() {
     let mut story = Vec::new();
     for n in 0..30 {
         let (account, invoice) = (format!("a-{n}"), format!("in-{n}"));
-        for round in 0..12 {
+        for round in 0..24 {
             let (id, invoice) = (format!("{n}-{round}"), format!("{invoice}-{}", round / 4));
             story.push(match (round + n) % 4 {
                 0 => payment(&id, &account, &invoice),
@@ -156,7 +156,7 @@ async fn a_daemon_with_two_workers_gives_the_same_balances_and_purchases() {
     world.publish(&story).await;
 
     let daemon = world.daemon_with(&[("INTAKE__BATCH_MAX", "100"), ("INTAKE__WORKERS", "2")]).await;
-    world.until_known(360).await;
+    world.until_known(720).await;
 
     assert!(daemon.rounds().iter().any(|events| *events >= 200), "{:?}", daemon.rounds());
     let kept = in_tables(&world.tables).await;
