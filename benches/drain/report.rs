@@ -29,7 +29,7 @@ const GOAL: f64 = 8.0;
 impl Report {
     pub(crate) async fn new(
         world: &World,
-        _options: &Options,
+
         funding: Run,
         runs: Vec<(Contender, Run)>,
         books: Books,
@@ -61,7 +61,10 @@ impl Report {
             format!("Machine: {}, shared by both servers and the contender", self.machine),
             format!("Servers: {}; the queue is a quorum queue of one node", self.servers),
             format!("PostgreSQL: {}; all else is default", settings.join(", ")),
-            format!("creditd {}: the whole daemon with its default settings", env!("CARGO_PKG_VERSION")),
+            format!(
+                "creditd {}: the whole daemon with its default settings",
+                env!("CARGO_PKG_VERSION")
+            ),
             format!(
                 "One transaction a message: {} at once, prefetch {}",
                 options.parallel, options.prefetch
@@ -77,7 +80,9 @@ impl Report {
             true => presets::ASCII_MARKDOWN,
             false => presets::UTF8_HORIZONTAL_ONLY,
         });
-        table.set_header(["drained", "by", "events", "seconds", "least", "most", "events/s", "ratio"]);
+        table.set_header([
+            "drained", "by", "events", "seconds", "least", "most", "events/s", "ratio",
+        ]);
         let slow = self.seconds(Contender::OneByOne);
         for contender in Contender::ALL {
             let seconds = self.seconds(contender);
