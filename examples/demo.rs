@@ -6,6 +6,7 @@
 //!
 //! Needs CREDITD_TEST_POSTGRES and CREDITD_TEST_AMQP; `scripts/servers ensure` prints them.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use futures_util::StreamExt as _;
 use lapin::options::{
     BasicConsumeOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
@@ -107,7 +108,8 @@ impl Demo {
         heading(&format!("creditd publish {STORY}"));
         self.show(&["publish", STORY])?;
         heading("what each event did, and why");
-        show_scenes(&scenes, &daemon.settled(scenes.len())?);
+        let settled = daemon.settled(scenes.len())?;
+        show_scenes(&scenes, &settled, &self.effects().await?);
         for account in ["ada", "ben", "cleo", "dana", "acme"] {
             heading(&format!("creditd balance {account}"));
             self.show(&["balance", account])?;
@@ -151,10 +153,38 @@ impl Demo {
         Ok(channel.basic_consume(queue.name().clone(), tag, options, FieldTable::default()).await?)
     }
 
+    /// A connection for reports, as any other service would make one.
+    async fn books(&self) -> Fallible<PgConnection> {
+        let (base, _) = self.postgres.rsplit_once('/').unwrap_or((&self.postgres, ""));
+        Ok(PgConnection::connect(&format!("{base}/{}", self.name)).await?)
+    }
+
+    /// What each event moved, in words, by its source and id.
+    async fn effects(&self) -> Fallible<HashMap<String, String>> {
+        let mut books = self.books().await?;
+        let effects = sqlx::query_as::<_, (String, String)>(
+            "SELECT source || '/' || event_id,
+                 string_agg(format('%s %s %s', kind, trim_scale(credits), unit), ', ' ORDER BY unit, seq)
+                     || ' → balance '
+                     || string_agg(DISTINCT trim_scale(last_balance)::TEXT || ' ' || unit, ', ')
+             FROM (
+                 SELECT *, last_value(balance_after) OVER (
+                     PARTITION BY source, event_id, unit ORDER BY seq
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+                 ) AS last_balance
+                 FROM creditd_read.entry
+             ) AS entry
+             GROUP BY source, event_id",
+        )
+        .fetch_all(&mut books)
+        .await?;
+        books.close().await?;
+        Ok(effects.into_iter().collect())
+    }
+
     /// How many notices the books say there are.
     async fn notices(&self) -> Fallible<i64> {
-        let (base, _) = self.postgres.rsplit_once('/').unwrap_or((&self.postgres, ""));
-        let mut books = PgConnection::connect(&format!("{base}/{}", self.name)).await?;
+        let mut books = self.books().await?;
         let count = sqlx::query_scalar("SELECT count(*) FROM creditd_read.notice")
             .fetch_one(&mut books)
             .await?;
@@ -261,12 +291,16 @@ fn story() -> Fallible<Vec<Scene>> {
     Ok(scenes)
 }
 
-fn show_scenes(scenes: &[Scene], settled: &[Value]) {
+fn show_scenes(scenes: &[Scene], settled: &[Value], effects: &HashMap<String, String>) {
     let mut table = table(&["event", "what happens", "outcome"]);
     for (scene, settled) in scenes.iter().zip(settled) {
         let event: Value = serde_json::from_str(&scene.line).unwrap_or_default();
         let text = |field: &str| settled[field].as_str().unwrap_or_default().to_owned();
+        let effect = effects.get(&text("event")).map_or("", String::as_str);
         let outcome = match (text("outcome"), text("reason"), text("detail")) {
+            (outcome, reason, _) if outcome == "applied" && reason.is_empty() => {
+                format!("{outcome}: {effect}")
+            }
             (outcome, reason, _) if reason.is_empty() => outcome,
             (outcome, reason, detail) if detail.is_empty() => format!("{outcome} ({reason})"),
             (outcome, reason, detail) => format!("{outcome} ({reason}): {detail}"),
@@ -290,12 +324,14 @@ async fn show_notices(mut subscriber: lapin::Consumer, expected: i64) -> Fallibl
         let extra = ["threshold", "shortfall", "forfeited", "reason", "count"]
             .into_iter()
             .filter(|member| !data[member].is_null())
-            .map(|member| format!(", {member} {}", data[member].to_string().replace('"', "")));
+            .map(|member| format!("{member} {}", data[member].to_string().replace('"', "")));
+        let display = data["display"].as_str().map(str::to_owned);
+        let says: Vec<String> = display.into_iter().chain(extra).collect();
         table.add_row([
             text(&notice["subject"]),
             text(&notice["sequence"]).trim_start_matches('0').to_owned(),
             text(&notice["type"]),
-            format!("{}{}", text(&data["display"]), extra.collect::<String>()),
+            says.join(", "),
             text(&data["balance"]),
         ]);
     }
@@ -306,7 +342,7 @@ async fn show_notices(mut subscriber: lapin::Consumer, expected: i64) -> Fallibl
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
+    table.load_preset(NOTHING).set_header(header.to_vec());
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(110);
     table
 }

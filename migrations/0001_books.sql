@@ -173,12 +173,13 @@ CREATE TABLE entry (
     END)
 );
 
--- Credits of a lot that went into the overdraft, so that a refund can unwind them.
+-- What lowered the overdraft, so that a refund can unwind it.
 CREATE TABLE repayment (
     account_id   BIGINT NOT NULL,
     unit         TEXT COLLATE "C" NOT NULL,
     repayment_no INTEGER NOT NULL,
-    lot_no       INTEGER NOT NULL,
+    -- Whose credits paid; NULL: a reset forgave it.
+    lot_no       INTEGER,
     credits      BIGINT NOT NULL,
     returned     BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, unit, repayment_no),
@@ -287,7 +288,10 @@ CREATE TABLE refund (
     -- '' and the refund_id, or the event's source and id.
     source      TEXT COLLATE "C" NOT NULL,
     name        TEXT COLLATE "C" NOT NULL,
+    -- The event that its status came with; it parks if the terms refuse it when its payment comes.
     event_key   UUID NOT NULL,
+    event_source TEXT COLLATE "C" NOT NULL,
+    event_id    TEXT COLLATE "C" NOT NULL,
     claim       JSONB NOT NULL,
     currency    TEXT,
     status      TEXT NOT NULL,

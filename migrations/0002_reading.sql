@@ -213,7 +213,7 @@ FROM creditd.inbox;
 
 COMMENT ON VIEW creditd_read.event IS
     'Every event that came, once, with how it ended. Not indexed by source and id: one event is '
-    'looked up with the command creditd explain.';
+    'looked up by its key.';
 COMMENT ON COLUMN creditd_read.event.id IS
     'Unique within its source, but for conflicts: the same id with another meaning has a row of '
     'its own, parked.';

@@ -1,17 +1,21 @@
 //! creditd: prepaid credits from `RabbitMQ` events, kept in `PostgreSQL`, each event exactly once
 //! in effect.
 //!
-//! Modules in reading order. Arrows may only point upwards in this list, and the first four are
-//! pure: no clock, no randomness, no network, no logging.
+//! Modules in reading order. Arrows only point upwards in this list (`tests/tidy.rs` holds it), and
+//! the first five are pure: no clock, no randomness, no network, no logging.
 //!
 //! | module | is | must not know |
 //! | --- | --- | --- |
 //! | [`ledger`] | what an event does to the books | wire formats, the catalog's file, servers |
+//! | [`mistake`] | a mistake in a configuration: where, what, what would be right | any setting |
 //! | [`catalog`] | units, packages, meters: matching and pricing | events on the wire, servers |
 //! | [`event`] | from wire to typed values | servers |
 //! | [`notice`] | from typed values to wire | servers |
+//! | [`secret`] | a text that is never printed | what it opens |
 //! | [`store`] | the books in Postgres | the broker |
 //! | [`broker`] | `RabbitMQ`: topology, subscription, publisher | the database |
+//! | [`settings`] | servers and limits, typed | what they do |
+//! | [`observe`] | logs, metrics, health | the books, the servers |
 //! | [`daemon`] | where they meet: intake, relay, supervisor | the command line |
 //! | [`cli`] | one file a subcommand | |
 
@@ -21,7 +25,9 @@ pub mod cli;
 pub mod daemon;
 pub mod event;
 pub mod ledger;
+pub mod mistake;
 pub mod notice;
 pub mod observe;
+pub mod secret;
 pub mod settings;
 pub mod store;

@@ -9,14 +9,12 @@
 
 mod duration;
 mod layer;
-pub mod mistake;
-mod nearest;
 mod raw;
 mod reader;
-mod secret;
 mod section;
 mod sections;
 mod server;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -31,11 +29,10 @@ use tracing::Level;
 use crate::broker::BrokerSettings;
 use crate::store::DatabaseSettings;
 
+pub use crate::mistake::{Mistake, Origin};
+pub use crate::secret::Secret;
 use layer::Merged;
-pub use mistake::{Mistake, Origin};
-pub(crate) use nearest::nearest;
 use reader::{Known, Reader};
-pub use secret::Secret;
 
 /// The file within the configuration directory.
 pub const FILE: &str = "creditd.toml";

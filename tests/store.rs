@@ -1,5 +1,14 @@
 //! The store against a real Postgres: `CREDITD_TEST_POSTGRES`, or one on this machine.
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test crate: a panic is a failed test"
+)]
 
 #[path = "store/books.rs"]
 mod books;
@@ -7,5 +16,17 @@ mod books;
 mod database;
 #[path = "store/essence.rs"]
 mod essence;
+#[path = "store/guards.rs"]
+mod guards;
+#[path = "store/outbox.rs"]
+mod outbox;
+#[path = "store/parking.rs"]
+mod parking;
+#[path = "store/races.rs"]
+mod races;
+#[path = "store/sound.rs"]
+mod sound;
+#[path = "store/speed.rs"]
+mod speed;
 #[path = "store/world.rs"]
 mod world;

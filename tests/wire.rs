@@ -334,3 +334,29 @@ fn no_bytes_make_reading_panic() {
         }
     }
 }
+
+#[test]
+fn what_is_paid_is_the_sum_of_the_lines_unless_said_3_1() {
+    let said = PAID.replace(r#""currency""#, r#""paid":"19.90","currency""#);
+    let taxed = PAID.replace(r#""currency""#, r#""paid":"20.90","currency""#);
+    let meaning = |data: &str| reads(&structured("payment.succeeded", data)).fingerprint;
+
+    assert_eq!(meaning(PAID), meaning(&said));
+    assert_ne!(meaning(PAID), meaning(&taxed));
+}
+
+/// The database has no such year: the event could not even be parked, and would be dead-lettered.
+#[test]
+fn a_year_with_a_sign_is_no_rfc_3339_time() {
+    for year in ["-004800", "+002026"] {
+        let early = PAID
+            .replace(r#""currency""#, &format!(r#""paid_at":"{year}-01-01T00:00:00Z","currency""#));
+        assert!(refusal(&structured("payment.succeeded", &early)).contains("data.paid_at"));
+        let body = format!(
+            r#"{{"specversion":"1.0","type":"payment.succeeded","source":"shop","id":"e1","time":"{year}-01-01T00:00:00Z","data":{PAID}}}"#
+        );
+        let request = reads(&message(&body));
+        assert_eq!(request.occurred_at, None);
+        assert!(matches!(request.asks, Asks::Rejected(_)));
+    }
+}

@@ -22,7 +22,7 @@
 //! - No text of an error or of `Debug` holds the URL's password.
 //!
 //! [`Message`]: crate::event::Message
-//! [`Secret`]: crate::settings::Secret
+//! [`Secret`]: crate::secret::Secret
 
 mod error;
 mod link;

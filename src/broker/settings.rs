@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 /// Everything that connecting, declaring, consuming and publishing are told.
 #[derive(Clone, Debug)]

@@ -27,7 +27,6 @@ pub struct Subscription {
     consumer: Consumer,
     settler: Settler,
     queue: String,
-    prefetch: usize,
     has_ended: bool,
 }
 
@@ -36,6 +35,9 @@ pub struct Delivery {
     pub redelivered: bool,
     pub message: Message,
 }
+
+/// Room made for a gathering before anything is known of its size.
+const GATHERED_AT_FIRST: usize = 64;
 
 impl Subscription {
     pub async fn open(settings: &BrokerSettings) -> Result<Self, BrokerError> {
@@ -59,14 +61,7 @@ impl Subscription {
             operation_timeout: settings.operation_timeout,
             settled: Arc::default(),
         };
-        Ok(Self {
-            link,
-            consumer,
-            settler,
-            queue: settings.queue.clone(),
-            prefetch: prefetch.into(),
-            has_ended: false,
-        })
+        Ok(Self { link, consumer, settler, queue: settings.queue.clone(), has_ended: false })
     }
 
     /// Waits until something has arrived, then takes what is there at once, at most `max` (zero
@@ -79,7 +74,7 @@ impl Subscription {
             return Err(BrokerError::Unusable);
         }
         let first = self.consumer.next().await;
-        let mut gathered = Vec::with_capacity(max.clamp(1, self.prefetch));
+        let mut gathered = Vec::with_capacity(max.clamp(1, GATHERED_AT_FIRST));
         gathered.push(self.taken(first)?);
         while gathered.len() < max
             && let Some(next) = self.consumer.next().now_or_never()

@@ -6,7 +6,7 @@
 use lapin::uri::AMQPUri;
 
 use super::BrokerError;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 const SHORT_STRING_MAX_BYTES: usize = 255;
 const EXPECTED: &str = "expected amqp[s]://user:password@host:port/virtual%2fhost";

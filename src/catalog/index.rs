@@ -9,7 +9,7 @@ use std::hash::Hash;
 use toml::de::DeTable;
 
 use crate::ledger::{Currency, LineFacts, Money, Name, Reason, Rejection};
-use crate::settings::nearest;
+use crate::mistake::nearest;
 
 use super::meter::{self, Meter};
 use super::package::{Package, Price, Sold};

@@ -27,7 +27,7 @@ pub use unit::Unit;
 use crate::ledger::{
     Credits, Currency, LineFacts, Name, Number, Priced, Reason, Rejection, Rules, WhenShort,
 };
-use crate::settings::Mistake;
+use crate::mistake::Mistake;
 
 use index::Index;
 

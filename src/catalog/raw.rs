@@ -8,8 +8,8 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::settings::Mistake;
-use crate::settings::mistake::line_at;
+use crate::mistake::Mistake;
+use crate::mistake::line_at;
 
 /// What was found in one file so far.
 pub(super) struct Report<'t> {

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::ledger::{AmountError, Credits, Currency, Name, Number};
-use crate::settings::nearest;
+use crate::mistake::nearest;
 
 use super::raw::{At, Report};
 use super::unit::Unit;

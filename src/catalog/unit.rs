@@ -1,7 +1,7 @@
 //! A kind of credit: what it is called, how fine it is, and when its balance is worth a word.
 
 use crate::ledger::{Credits, Name, Watch, WhenShort};
-use crate::settings::nearest;
+use crate::mistake::nearest;
 
 use super::display::{Format, Link, Names, TemplateError};
 use super::reader::{Fields, Keys};

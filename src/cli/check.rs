@@ -7,7 +7,8 @@ use super::{CliError, Context, Exit, Output};
 use crate::broker::{BrokerError, BrokerSettings, TopologyMode, ensure_topology, url_warnings};
 use crate::catalog::Catalog;
 use crate::daemon::chain;
-use crate::settings::{Mistake, Settings};
+use crate::mistake::Mistake;
+use crate::settings::Settings;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]

@@ -20,8 +20,9 @@ use sqlx::PgPool;
 use crate::broker::BrokerError;
 use crate::catalog::Catalog;
 use crate::daemon::{self, DaemonError, chain};
+use crate::mistake::Mistake;
 use crate::observe::logs;
-use crate::settings::{Mistake, Settings};
+use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Parser)]

@@ -1,3 +1,5 @@
+//! How the reading commands answer: text for people or one JSON value, and the words they share.
+
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 

@@ -111,7 +111,14 @@ impl Intake {
         let mut subscription = subscription;
         let ended = session.consume(&mut subscription, beat, shutdown).await;
         // Whatever is still being written is finished; unacknowledged, it will be a duplicate.
-        while session.running.join_next().await.is_some() {}
+        // That can take as long as the database is away, so the loop keeps showing that it lives.
+        while !session.running.is_empty() {
+            beat.touch();
+            tokio::select! {
+                _ = session.running.join_next() => {}
+                () = tokio::time::sleep(TOUCH_EVERY) => {}
+            }
+        }
         subscription.close().await;
         ended
     }

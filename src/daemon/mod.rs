@@ -28,6 +28,7 @@ use self::intake::Intake;
 use self::relay::Relay;
 use self::retry::Retry;
 use self::shutdown::Shutdown;
+use crate::broker::BrokerSettings;
 use crate::catalog::Catalog;
 use crate::event::{Source, Sources};
 use crate::ledger::Name;
@@ -36,6 +37,10 @@ use crate::observe::http;
 use crate::observe::metrics::Metrics;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
+
+/// RabbitMQ's own bound on a message. The one on events says nothing about notices: one that is too
+/// long would never be published, and hold up all others for ever.
+const NOTICE_MAX_BYTES: usize = 16 << 20;
 
 /// Why the daemon could not run, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -144,7 +149,7 @@ fn spawn_loops(
     };
     let relay = Relay {
         store: store.clone(),
-        broker: settings.broker.clone(),
+        broker: BrokerSettings { message_max_bytes: NOTICE_MAX_BYTES, ..settings.broker.clone() },
         settings: settings.relay.clone(),
         metrics: metrics.clone(),
         health: health.clone(),

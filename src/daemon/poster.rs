@@ -89,7 +89,15 @@ impl Poster {
                 retry.next_delay()
             }
         };
-        warn!(error = %super::chain(error), ?delay, "batch not written, trying again");
+        match error.is_transient() {
+            true => warn!(error = %super::chain(error), ?delay, "batch not written, trying again"),
+            // Rights or schema: no event's fault, so nothing is parked; somebody has to mend it.
+            false => error!(
+                error = %super::chain(error),
+                ?delay,
+                "batch not written, and trying again will not help until this is mended"
+            ),
+        }
         tokio::select! {
             () = tokio::time::sleep(delay) => Some(()),
             () = self.shutdown.requested() => None,
@@ -153,7 +161,19 @@ impl Poster {
         for arrival in &batch.arrivals {
             loop {
                 match self.store.park_alone(arrival, &rejection, render_parked).await {
-                    Ok(_) => break,
+                    Ok(_) => {
+                        let request = &arrival.request;
+                        self.metrics.settled(&request.kind, "parked", 1);
+                        info!(
+                            event = %request.name,
+                            kind = %request.kind,
+                            outcome = "parked",
+                            reason = rejection.reason.code(),
+                            detail = rejection.detail,
+                            "event settled"
+                        );
+                        break;
+                    }
                     Err(error) if error.is_about_an_event() => {
                         error!(error = %super::chain(&error), "an event can't be parked either");
                         return Some(batch.settled(true));

@@ -239,6 +239,10 @@ pub(super) fn printable(text: &str) -> Result<(), &'static str> {
 
 /// An RFC 3339 instant, in whole microseconds, which is what Postgres keeps.
 pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    // jiff also reads years of six digits with a sign, and Postgres has none before -4713.
+    if text.starts_with(['+', '-']) {
+        return None;
+    }
     let at: Timestamp = text.parse().ok()?;
     Timestamp::from_microsecond(at.as_microsecond()).ok()
 }

@@ -1,3 +1,5 @@
+//! The message as decoding sees it, and what of its properties is kept beside the body.
+
 /// What `RabbitMQ` carried, reduced to what decoding may look at (events.md, reading a message).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Message {

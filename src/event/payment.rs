@@ -60,7 +60,7 @@ impl PaymentSucceeded {
             .maybe_text(self.purchased_by.as_ref())
             .maybe_text(self.order_id.as_ref())
             .text(self.currency.code())
-            .maybe_integer(self.paid_minor)
+            .maybe_integer(self.paid_minor.or_else(|| self.lines_minor()))
             .time(self.paid_at)
             .maybe_text(self.topup_request_id.as_ref());
         super::mean_references(&mut meaning, &self.references);
@@ -79,6 +79,11 @@ impl PaymentSucceeded {
             };
         }
         meaning
+    }
+
+    /// What `paid` is unless said; `None` when no one could have said it.
+    fn lines_minor(&self) -> Option<i64> {
+        self.lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.paid_minor))
     }
 
     pub(super) fn command(self, catalog: &Catalog) -> Command {

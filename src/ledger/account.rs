@@ -19,8 +19,6 @@ pub enum Change {
     None,
     Changed,
     New,
-    /// To be deleted: it belonged to an event that was parked after all.
-    Gone,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,11 +109,12 @@ pub struct ResetMark {
     pub reference: Name,
 }
 
-/// Credits of a lot that repaid overdraft.
+/// Credits that lowered the overdraft: a lot's, or nobody's where a reset forgave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repayment {
     pub no: i32,
-    pub lot: LotNo,
+    /// `None`: forgiven, so that unwinding it gives nothing back.
+    pub lot: Option<LotNo>,
     pub credits: Credits,
     /// How much of it the lot got back.
     pub returned: Credits,
@@ -278,11 +277,15 @@ impl Balance {
         Ok(())
     }
 
-    /// Notes that a lot repaid overdraft, so that it can be unwound.
+    /// Notes that a lot repaid overdraft, or that it was forgiven, so that it can be unwound.
     ///
     /// # Errors
     /// [`Overflow`] after two billion repayments.
-    pub fn remember_repayment(&mut self, lot: LotNo, credits: Credits) -> Result<(), Overflow> {
+    pub fn remember_repayment(
+        &mut self,
+        lot: Option<LotNo>,
+        credits: Credits,
+    ) -> Result<(), Overflow> {
         let no = self.last_repayment.checked_add(1).ok_or(Overflow)?;
         self.last_repayment = no;
         self.repayments.push(Repayment {
@@ -296,15 +299,15 @@ impl Balance {
         Ok(())
     }
 
-    /// Unwinds at most `credits` of the newest repayment that is not unwound yet: which lot gets
-    /// how much back. `None`: there is none.
+    /// Unwinds at most `credits` of the newest repayment that is not unwound yet: how much, and
+    /// which lot gets it back. `None`: there is none.
     ///
     /// # Errors
     /// [`Overflow`] when the books are broken.
     pub fn unwind_repayment(
         &mut self,
         credits: Credits,
-    ) -> Result<Option<(LotNo, Credits)>, Overflow> {
+    ) -> Result<Option<(Option<LotNo>, Credits)>, Overflow> {
         for repayment in self.repayments.iter_mut().rev() {
             let take = repayment.credits.minus(repayment.returned)?.min(credits);
             if take.is_positive() {

@@ -1,6 +1,6 @@
 //! Amounts. [`Credits`] are whole steps of a unit in 64 bits; [`Number`] is a quantity or a rate.
 //!
-//! The only place that meets `Decimal`: it parses and prints, the arithmetic is on integers,
+//! With `money`, the only place that meets `Decimal`: it parses and prints, the arithmetic is on integers,
 //! checked, and rounded at most once, half away from zero (semantics 2.1 to 2.3).
 
 use rust_decimal::Decimal;

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 
 use super::account::{Account, Balance};
 use super::amount::{Credits, Number};
-use super::command::Request;
+use super::command::{RefundName, Request};
 use super::entry::Entry;
 use super::names::{
     AccountId, EventKey, EventName, Fingerprint, Name, PurchaseId, Reference, Timestamp,
 };
 use super::notices::{Flip, Notice, ParkedNotice};
 use super::outcome::{Reason, Rejection, Verdict};
-use super::purchase::{Purchase, ReversalRecord};
+use super::purchase::{Purchase, RefundRecord, ReversalRecord};
 
 #[derive(Debug, Default)]
 pub struct Book {
@@ -140,12 +140,8 @@ impl Book {
         found.sort_by_key(|purchase| (purchase.sale.is_none(), purchase.id));
         let mut found = found.into_iter().cloned();
         let mut joined = match found.next() {
-            Some(purchase) => Joined { purchase, absorbed: Vec::new(), news: false },
-            None => Joined {
-                purchase: Purchase::new(self.ids.purchase()?),
-                absorbed: Vec::new(),
-                news: false,
-            },
+            Some(purchase) => Joined::of(purchase),
+            None => Joined::of(Purchase::new(self.ids.purchase()?)),
         };
         for other in found {
             joined.absorb(other)?;
@@ -172,12 +168,27 @@ impl Book {
         self.purchases.insert(joined.purchase.id, joined.purchase);
     }
 
-    /// Parks an event that was applied: its row may be in this batch, or in an older one.
-    pub(super) fn displace(&mut self, event: EventKey, rejection: Rejection) {
+    /// Parks the event of a refund that was applied as waiting and is refused now: its row may be
+    /// in this batch, or in an older one.
+    pub(super) fn displace(
+        &mut self,
+        refund: RefundRecord,
+        rejection: Rejection,
+        occurred_at: Timestamp,
+    ) {
+        let RefundRecord { event, event_name, .. } = refund;
+        let reason = rejection.reason;
         match self.journal.records.iter_mut().find(|record| record.key == event) {
             Some(record) => record.verdict = Verdict::Parked(rejection),
             None => self.journal.displaced.push(Displaced { event, rejection }),
         }
+        self.journal.parked_notices.push(ParkedNotice {
+            event,
+            event_name,
+            reason,
+            traceparent: None,
+            occurred_at,
+        });
     }
 
     pub fn balance(&self, account: &str, unit: &str) -> Option<&Balance> {
@@ -189,11 +200,22 @@ impl Book {
 pub(super) struct Joined {
     pub(super) purchase: Purchase,
     pub(super) absorbed: Vec<PurchaseId>,
+    /// Refunds that have not been posted yet: what they take back waits for this event, if it pays
+    /// or joins them to what was paid.
+    pub(super) waiting: Vec<RefundName>,
     /// Whether anything was learnt by joining alone.
     pub(super) news: bool,
 }
 
 impl Joined {
+    fn of(purchase: Purchase) -> Self {
+        let waiting = match purchase.sale {
+            Some(_) => Vec::new(),
+            None => purchase.refunds.keys().cloned().collect(),
+        };
+        Self { purchase, absorbed: Vec::new(), waiting, news: false }
+    }
+
     fn absorb(&mut self, other: Purchase) -> Result<(), Rejection> {
         if other.sale.is_some() {
             return Err(Reason::MergeConflict
@@ -202,18 +224,20 @@ impl Joined {
         for reference in &other.references {
             self.purchase.know(reference);
         }
+        let sale = self.purchase.sale.as_ref();
         for (name, mut refund) in other.refunds {
             match self.purchase.refunds.get_mut(&name) {
-                Some(mine) if mine.claim != refund.claim => {
+                Some(mine) if !mine.claims_the_same(&refund.claim, refund.currency, sale) => {
                     return Err(Reason::Conflict.because(
                         "its references join two refunds of one id that state different amounts",
                     ));
                 }
                 Some(mine) => {
-                    mine.raise(refund.status);
+                    mine.raise(refund.status, refund.event, refund.event_name);
                 }
                 None => {
                     refund.change = super::account::Change::New;
+                    self.waiting.push(name.clone());
                     self.purchase.refunds.insert(name, refund);
                 }
             }

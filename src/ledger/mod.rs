@@ -9,6 +9,7 @@ mod amount;
 mod book;
 mod command;
 mod entry;
+mod fold;
 mod money;
 mod names;
 mod notices;

@@ -96,6 +96,17 @@ impl StatedMoney {
         }
     }
 
+    /// Whether both may be the same money, in a currency that nobody has named yet.
+    pub fn may_be(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Major(MajorUnits(major)), Self::Minor(minor))
+            | (Self::Minor(minor), Self::Major(MajorUnits(major))) => {
+                [0, 2, 3, 4].into_iter().any(|exponent| steps(major, exponent) == Ok(minor))
+            }
+            (mine, theirs) => mine == theirs,
+        }
+    }
+
     /// The amount as a normal form in which equal numbers are equal texts.
     pub fn text(self) -> String {
         match self {

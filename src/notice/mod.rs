@@ -1,6 +1,6 @@
 //! From typed notices to what goes over the wire (semantics 8.2, events.md notices out). Pure.
 //!
-//! [`render`] makes the row for the outbox; [`Wire::envelope`] the message that the relay
+//! [`render`] makes the row for the outbox; [`Publication::body`] the message that the relay
 //! publishes. Both give the same bytes for the same notice, however often.
 
 mod envelope;
@@ -103,7 +103,7 @@ struct NamedReference<'a> {
 /// A notice as its row in the outbox.
 pub fn render(notice: &Notice, catalog: &Catalog) -> Wire {
     let unit = catalog.unit(&notice.unit);
-    // A unit that left the catalog after its entries is still told of, in plain figures.
+    // Start-up refuses a catalog that lacks a unit with entries, so a unit is always there.
     let decimals = unit.map_or(0, |unit| u32::from(unit.decimals));
     let text = |credits: Credits| credits.text(decimals);
     let display = |credits: Credits| {

@@ -142,15 +142,15 @@ mod tests {
     use std::net::SocketAddr;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
 
     use super::*;
-    use crate::daemon::shutdown::{Shutdown, Trigger};
 
     struct World {
         address: SocketAddr,
         health: Health,
         metrics: Metrics,
-        trigger: Trigger,
+        stop: oneshot::Sender<()>,
         server: JoinSet<()>,
     }
 
@@ -159,13 +159,14 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let (health, metrics) = (Health::new(), Metrics::new());
-            let (trigger, mut shutdown) = Shutdown::new();
+            let (stop, stopped) = oneshot::channel();
             let mut server = JoinSet::new();
             let (served_health, served_metrics) = (health.clone(), metrics.clone());
             server.spawn(async move {
-                serve(listener, served_health, served_metrics, shutdown.requested()).await;
+                let stopped = async { drop(stopped.await) };
+                serve(listener, served_health, served_metrics, stopped).await;
             });
-            Self { address, health, metrics, trigger, server }
+            Self { address, health, metrics, stop, server }
         }
 
         /// Sends a request as it stands and reads until the server closes.
@@ -288,7 +289,7 @@ mod tests {
         let _silent = TcpStream::connect(world.address).await.unwrap();
         assert!(world.get("/livez").await.starts_with("HTTP/1.1 200 "));
 
-        world.trigger.request();
+        world.stop.send(()).unwrap();
 
         assert!(world.server.join_next().await.unwrap().is_ok());
         assert!(TcpStream::connect(world.address).await.is_err());

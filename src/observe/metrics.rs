@@ -19,17 +19,7 @@ use prometheus_client::registry::{Metric, Registry};
 const PREFIX: &str = "creditd";
 const OTHER: &str = "other";
 
-const TYPES: [&str; 9] = [
-    "payment.succeeded",
-    "payment.failed",
-    "invoice.refunded",
-    "invoice.voided",
-    "payment.disputed",
-    "usage.recorded",
-    "usage.reversed",
-    "credits.adjusted",
-    "account.updated",
-];
+const TYPES: [&str; 3] = ["payment.succeeded", "invoice.refunded", "usage.recorded"];
 const OUTCOMES: [&str; 5] = ["applied", "duplicate", "parked", "ignored", "declined"];
 
 /// Reasons for parking are a closed list elsewhere; this only bounds what a mistake there can do.
@@ -106,7 +96,7 @@ impl Metrics {
             parked_reasons: Mutex::default(),
             waiting: names.add(
                 "waiting",
-                "Refunds, voids and disputes whose payment has not come",
+                "Purchases with refunds whose payment has not come",
                 Gauge::default(),
             ),
             waiting_oldest_seconds: names.add(

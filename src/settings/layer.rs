@@ -13,7 +13,7 @@ use std::path::Path;
 use config::{Config, ConfigError, Map, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Mistake, Origin, line_at};
+use crate::mistake::{Mistake, Origin, line_at};
 
 const PREFIX: &str = "CREDITD__";
 const SEPARATOR: &str = "__";

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use config::{Map, Value, ValueKind};
 
 use super::layer::{Merged, Origins, dotted};
-use super::mistake::{Mistake, Origin};
-use super::nearest;
 use super::section::Section;
+use super::unknown;
+use crate::mistake::{Mistake, Origin};
 
 pub(super) struct Reader {
     file: PathBuf,
@@ -125,7 +125,7 @@ impl Reader {
     }
 
     fn report_unknown(&mut self, section: &str, key: &str) {
-        let remedy = nearest::remedy(&self.known, section, key);
+        let remedy = unknown::remedy(&self.known, section, key);
         match section {
             "" => self.report(&dotted(&[key]), "is no known section", &remedy),
             _ => {

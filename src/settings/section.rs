@@ -13,11 +13,11 @@ use std::time::Duration;
 use config::{Map, Value};
 
 use super::duration;
-use super::mistake::Origin;
 use super::raw::Raw;
 use super::reader::{Known, Reader};
-use super::secret::Secret;
 use super::server::Server;
+use crate::mistake::Origin;
+use crate::secret::Secret;
 
 /// Longer texts would panic in the AMQP library, which keeps names in 255 bytes.
 const NAME_MAX_BYTES: usize = 255;

@@ -275,8 +275,11 @@ impl Loading {
         }
         let (needed, mut named) = self.needed();
         for place in repayment::load(tx, &needed, &mut self.names).await? {
-            let no = place.repayment.lot;
-            named.insert(LotName { account: place.account, unit: place.unit.clone(), no });
+            named.extend(place.repayment.lot.map(|no| LotName {
+                account: place.account,
+                unit: place.unit.clone(),
+                no,
+            }));
             if let Some(balance) = self.balance(place.account, &place.unit) {
                 balance.repayments.push(place.repayment);
             }

@@ -9,8 +9,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
 use tokio::time::timeout;
 
 use super::error::StoreError;
+use super::nodelay::send_at_once;
 use super::session::Session;
-use crate::settings::Secret;
+use crate::secret::Secret;
 
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
@@ -56,8 +57,13 @@ impl Store {
             .max_connections(settings.pool_max)
             .acquire_timeout(settings.connect_timeout)
             .max_lifetime(CONNECTION_AGE_MAX)
-            // A fail-over may have put a standby behind the same name.
-            .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    send_at_once();
+                    // A fail-over may have put a standby behind the same name.
+                    refuse_standby(connection).await
+                })
+            })
             .connect_lazy_with(options);
         let deadline = settings.statement_timeout.saturating_add(DEADLINE_MARGIN);
         Ok(Self { pool, deadline, warnings: warnings.into() })

@@ -46,6 +46,9 @@ pub enum StoreError {
     )]
     UnitChanged { unit: String, kept: u8, wanted: u8 },
 
+    #[error("unit {unit:?} has entries, and the catalog has no such unit: keep it there")]
+    UnitMissing { unit: String },
+
     #[error("a row holds what no version of creditd writes: {what}")]
     Corrupt { what: String },
 
@@ -75,6 +78,7 @@ impl StoreError {
             | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
+            | Self::UnitMissing { .. }
             | Self::Corrupt { .. }
             | Self::Internal { .. } => false,
         }
@@ -97,6 +101,7 @@ impl StoreError {
             | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
+            | Self::UnitMissing { .. }
             | Self::Corrupt { .. }
             | Self::Internal { .. } => false,
         }
@@ -121,6 +126,7 @@ impl StoreError {
             | Self::NotMigrated { .. }
             | Self::NoRole { .. }
             | Self::UnitChanged { .. }
+            | Self::UnitMissing { .. }
             | Self::Corrupt { .. }
             | Self::Internal { .. } => false,
         }

@@ -16,7 +16,7 @@
 //! changed hands in between lets everything go and starts again; whoever loses a race for a key at
 //! save gets a transient error, and finds the winner's row the next time.
 //!
-//! Every wait has a deadline ([`session`]). Nothing here is half done: an error or a dropped future
+//! Every wait has a deadline (`session`). Nothing here is half done: an error or a dropped future
 //! closes the connection, and the server rolls back.
 
 mod account;
@@ -33,6 +33,7 @@ mod inbox;
 mod lease;
 mod lot;
 mod migrate;
+mod nodelay;
 mod notice;
 mod outbox;
 mod parked;

@@ -14,7 +14,8 @@ pub(super) async fn load(
     names: &mut Names,
 ) -> Result<Vec<(PurchaseId, RefundName, RefundRecord)>, StoreError> {
     let statement = sqlx::query(
-        "SELECT purchase_id, source, name, event_key, claim::TEXT, currency, status
+        "SELECT purchase_id, source, name, event_key, event_source, event_id, claim::TEXT,
+             currency, status
          FROM refund
          WHERE purchase_id = ANY($1)",
     )
@@ -27,6 +28,10 @@ pub(super) async fn load(
             let name = named(columns.name(names)?, Name::from(columns.next::<&str>()?));
             let record = RefundRecord {
                 event: columns.key()?,
+                event_name: EventName {
+                    source: columns.name(names)?,
+                    id: Name::from(columns.next::<&str>()?),
+                },
                 claim: columns
                     .json_or_none()?
                     .ok_or_else(|| StoreError::corrupt("refund without a claim"))?,
@@ -53,23 +58,28 @@ pub(super) async fn insert(tx: &mut Session, purchases: &[&Purchase]) -> Result<
         .map(|(_, _, refund)| json(&refund.claim))
         .collect::<Result<Vec<String>, StoreError>>()?;
     let statement = sqlx::query(
-        "INSERT INTO refund (purchase_id, source, name, event_key, claim, currency, status)
-         SELECT purchase_id, source, name, event_key, claim::JSONB, currency, status
+        "INSERT INTO refund (purchase_id, source, name, event_key, event_source, event_id, claim,
+             currency, status)
+         SELECT purchase_id, source, name, event_key, event_source, event_id, claim::JSONB,
+             currency, status
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::UUID[], $5::TEXT[], $6::TEXT[],
-             $7::TEXT[])
-             AS new (purchase_id, source, name, event_key, claim, currency, status)",
+             $7::TEXT[], $8::TEXT[], $9::TEXT[])
+             AS new (purchase_id, source, name, event_key, event_source, event_id, claim,
+             currency, status)",
     )
     .bind(column(&new, |(purchase, _, _)| purchase.0))
     .bind(column(&new, |(_, name, _)| source(name)))
     .bind(column(&new, |(_, name, _)| id(name)))
     .bind(column(&new, |(_, _, refund)| key(refund.event)))
+    .bind(column(&new, |(_, _, refund)| &*refund.event_name.source))
+    .bind(column(&new, |(_, _, refund)| &*refund.event_name.id))
     .bind(claims)
     .bind(column(&new, |(_, _, refund)| refund.currency.as_ref().map(|currency| currency.code())))
     .bind(column(&new, |(_, _, refund)| refund.status.code()));
     tx.run("write new refunds", statement).await.map(|_| ())
 }
 
-/// Only what can change of a refund: its status.
+/// Only what can change of a refund: its status, and the event that this came with.
 pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<(), StoreError> {
     let changed = changed(purchases, Change::Changed);
     if changed.is_empty() {
@@ -77,9 +87,13 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
     }
     let statement = sqlx::query(
         "UPDATE refund
-         SET status = new.status
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[])
-             AS new (purchase_id, source, name, status)
+         SET status = new.status,
+             event_key = new.event_key,
+             event_source = new.event_source,
+             event_id = new.event_id
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::TEXT[],
+             $7::TEXT[])
+             AS new (purchase_id, source, name, status, event_key, event_source, event_id)
          WHERE refund.purchase_id = new.purchase_id
              AND refund.source = new.source
              AND refund.name = new.name",
@@ -87,7 +101,10 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
     .bind(column(&changed, |(purchase, _, _)| purchase.0))
     .bind(column(&changed, |(_, name, _)| source(name)))
     .bind(column(&changed, |(_, name, _)| id(name)))
-    .bind(column(&changed, |(_, _, refund)| refund.status.code()));
+    .bind(column(&changed, |(_, _, refund)| refund.status.code()))
+    .bind(column(&changed, |(_, _, refund)| key(refund.event)))
+    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.source))
+    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.id));
     tx.run("write refunds", statement).await.map(|_| ())
 }
 

@@ -1,4 +1,4 @@
-//! Table `repayment`: what lots paid into the overdraft, so that a refund can unwind it.
+//! Table `repayment`: what lowered the overdraft, so that a refund can unwind it.
 
 use super::columns::{Columns, Names, column};
 use super::error::StoreError;
@@ -59,7 +59,7 @@ pub(super) async fn load(
                 unit: columns.name(names)?,
                 repayment: Repayment {
                     no: columns.next()?,
-                    lot: LotNo(columns.next()?),
+                    lot: columns.next::<Option<i32>>()?.map(LotNo),
                     credits: columns.credits()?,
                     returned: columns.credits()?,
                     change: Change::None,
@@ -84,7 +84,7 @@ pub(super) async fn insert(tx: &mut Session, balances: &[&Balance]) -> Result<()
     .bind(column(&new, |(balance, _)| balance.account.0))
     .bind(column(&new, |(balance, _)| &*balance.unit))
     .bind(column(&new, |(_, repayment)| repayment.no))
-    .bind(column(&new, |(_, repayment)| repayment.lot.0))
+    .bind(column(&new, |(_, repayment)| repayment.lot.map(|lot| lot.0)))
     .bind(column(&new, |(_, repayment)| repayment.credits.steps()))
     .bind(column(&new, |(_, repayment)| repayment.returned.steps()));
     tx.run("write new repayments", statement).await.map(|_| ())

@@ -9,8 +9,8 @@ use super::inbox::Ended;
 use super::{account, balance, entry, inbox, lot, notice, parked, purchase, purchase_line};
 use super::{reference, refund, repayment, reset_mark, revocation};
 use crate::ledger::{
-    Account, Asks, Balance, Book, Command, EventKey, Purchase, PurchaseId, Record, Reference,
-    RefundName, Rejection, Verdict,
+    Account, Asks, Balance, Book, Change, Command, EventKey, Purchase, PurchaseId, Record,
+    Reference, RefundName, Rejection, Verdict,
 };
 use crate::notice::Wire;
 
@@ -173,14 +173,17 @@ fn changed_references<'a>(purchases: &[&'a Purchase], loaded: &Loaded) -> (Owned
     (new, moved)
 }
 
-/// Refunds that have a row and should have none: their purchase was merged into another, or their
-/// event was parked after all.
+/// Refunds whose row has to go: their purchase was merged into another, or their event was parked
+/// after all; also where another event of the batch then brought a refund of the same name, which
+/// gets a row of its own.
 fn gone_refunds<'a>(book: &Book, loaded: &'a Loaded) -> Vec<(PurchaseId, &'a RefundName)> {
     let mut gone = Vec::new();
     for (id, names) in &loaded.refunds {
         let kept = book.purchases.get(id);
-        let is_kept =
-            |name: &RefundName| kept.is_some_and(|purchase| purchase.refunds.contains_key(name));
+        let is_kept = |name: &RefundName| {
+            let refund = kept.and_then(|purchase| purchase.refunds.get(name));
+            refund.is_some_and(|refund| refund.change != Change::New)
+        };
         gone.extend(names.iter().filter(|name| !is_kept(name)).map(|name| (*id, name)));
     }
     gone

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{PgPool, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
 use super::error::StoreError;
@@ -18,7 +18,8 @@ use super::error::StoreError;
 pub(super) type Statement<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 pub(super) struct Session {
-    connection: PoolConnection<Postgres>,
+    /// `None` only while it is being dropped.
+    connection: Option<PoolConnection<Postgres>>,
     /// Longer than the server's own `statement_timeout`, so that the server ends a slow statement
     /// and this one only a server that says nothing.
     deadline: Duration,
@@ -33,6 +34,7 @@ impl Session {
             Ok(answer) => answer.map_err(|source| StoreError::Database { doing, source })?,
             Err(_) => return Err(StoreError::Deadline { doing, waited: deadline }),
         };
+        let connection = Some(connection);
         Ok(Self { connection, deadline, is_in_transaction: false, is_waiting: false })
     }
 
@@ -64,8 +66,8 @@ impl Session {
         doing: &'static str,
         statement: Statement<'_>,
     ) -> Result<Vec<PgRow>, StoreError> {
-        self.is_waiting = true;
-        let answer = timeout(self.deadline, statement.fetch_all(&mut *self.connection)).await;
+        let (connection, deadline) = self.connection()?;
+        let answer = timeout(deadline, statement.fetch_all(connection)).await;
         self.settle(doing, answer)
     }
 
@@ -75,8 +77,8 @@ impl Session {
         doing: &'static str,
         statement: Statement<'_>,
     ) -> Result<PgRow, StoreError> {
-        self.is_waiting = true;
-        let answer = timeout(self.deadline, statement.fetch_one(&mut *self.connection)).await;
+        let (connection, deadline) = self.connection()?;
+        let answer = timeout(deadline, statement.fetch_one(connection)).await;
         self.settle(doing, answer)
     }
 
@@ -86,16 +88,24 @@ impl Session {
         doing: &'static str,
         statement: Statement<'_>,
     ) -> Result<u64, StoreError> {
-        self.is_waiting = true;
-        let answer = timeout(self.deadline, statement.execute(&mut *self.connection)).await;
+        let (connection, deadline) = self.connection()?;
+        let answer = timeout(deadline, statement.execute(connection)).await;
         self.settle(doing, answer).map(|done| done.rows_affected())
     }
 
     async fn command(&mut self, sql: &'static str, doing: &'static str) -> Result<(), StoreError> {
-        self.is_waiting = true;
-        let command = sqlx::raw_sql(sql).execute(&mut *self.connection);
-        let answer = timeout(self.deadline, command).await;
+        let (connection, deadline) = self.connection()?;
+        let answer = timeout(deadline, sqlx::raw_sql(sql).execute(connection)).await;
         self.settle(doing, answer).map(|_| ())
+    }
+
+    /// The connection, from now on waited for.
+    fn connection(&mut self) -> Result<(&mut PgConnection, Duration), StoreError> {
+        self.is_waiting = true;
+        match &mut self.connection {
+            Some(connection) => Ok((connection, self.deadline)),
+            None => Err(StoreError::Internal { what: "a session was used after its end" }),
+        }
     }
 
     fn settle<T>(
@@ -120,8 +130,110 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.is_in_transaction || self.is_waiting {
-            self.connection.close_on_drop();
+        let Some(mut connection) = self.connection.take() else { return };
+        if self.is_waiting {
+            // Without a farewell: over TLS, one waits for a server that may say nothing any more.
+            drop(connection.detach());
+        } else if self.is_in_transaction {
+            connection.close_on_drop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use sqlx::postgres::PgPoolOptions;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    fn url() -> String {
+        std::env::var("CREDITD_TEST_POSTGRES")
+            .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
+    }
+
+    fn pool(options: sqlx::postgres::PgConnectOptions) -> PgPool {
+        PgPoolOptions::new().max_connections(1).connect_lazy_with(options)
+    }
+
+    #[tokio::test]
+    async fn a_swallowed_error_can_not_commit() {
+        let mut session = Session::acquire(&pool(url().parse().unwrap()), DEADLINE).await.unwrap();
+        session.begin().await.unwrap();
+        session.run("fail", sqlx::query("SELECT 1 / 0")).await.unwrap_err();
+
+        let error = session.commit().await.unwrap_err();
+
+        assert!(matches!(
+            &error,
+            StoreError::Database { doing: "seal a transaction", source }
+                if source.as_database_error().and_then(|error| error.code()).as_deref()
+                    == Some("25P02")
+        ));
+        assert!(!error.is_transient());
+    }
+
+    /// A way to the server on which everything is taken and nothing said from the moment on that
+    /// `is_silent`, for the links that exist then. It lasts as long as the set.
+    async fn silenced(
+        is_silent: watch::Receiver<bool>,
+    ) -> (sqlx::postgres::PgConnectOptions, JoinSet<()>) {
+        let options: sqlx::postgres::PgConnectOptions = url().parse().unwrap();
+        let server = (options.get_host().to_owned(), options.get_port());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut way = JoinSet::new();
+        way.spawn(async move {
+            let mut links = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(server.clone()).await.unwrap();
+                links.spawn(link(client, server, is_silent.clone()));
+            }
+        });
+        (options.host("127.0.0.1").port(port), way)
+    }
+
+    async fn link(client: TcpStream, server: TcpStream, mut is_silent: watch::Receiver<bool>) {
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        let copying = async {
+            tokio::join!(
+                tokio::io::copy(&mut from_client, &mut to_server),
+                tokio::io::copy(&mut from_server, &mut to_client),
+            )
+        };
+        let silence = async { is_silent.wait_for(|is_silent| *is_silent).await.is_ok() };
+        tokio::select! {
+            _ = copying => {}
+            _ = silence => std::future::pending().await,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_costs_no_place_in_the_pool() {
+        let (silence, is_silent) = watch::channel(false);
+        let (options, _way) = silenced(is_silent).await;
+        let pool = pool(options);
+        let deadline = Duration::from_millis(300);
+        let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+        session.deadline = deadline;
+        session.begin().await.unwrap();
+        silence.send(true).unwrap();
+
+        let started = Instant::now();
+        let error = session.run("ask", sqlx::query("SELECT 1")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Deadline { .. }) && error.is_transient());
+        assert!(started.elapsed() < DEADLINE);
+        drop(session);
+        silence.send(false).unwrap();
+
+        let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+        session.row("ask again", sqlx::query("SELECT 1")).await.unwrap();
     }
 }

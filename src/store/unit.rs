@@ -11,12 +11,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnitChanged`] where a unit that has entries would get other decimals
-    /// (semantics 2.4); its entries would mean other amounts.
+    /// (semantics 2.4); its entries would mean other amounts. [`StoreError::UnitMissing`] where a
+    /// unit that has entries is not in the catalog: its notices could not be written.
     pub async fn check_units(&self, units: &[(Name, u8)]) -> Result<(), StoreError> {
         let mut sorted = units.to_vec();
         sorted.sort_unstable();
         let mut tx = self.begin().await?;
         refuse_changed(&mut tx, &sorted).await?;
+        refuse_missing(&mut tx, &sorted).await?;
         upsert(&mut tx, &sorted).await?;
         tx.commit().await
     }
@@ -28,6 +30,7 @@ impl Store {
     pub async fn compare_units(&self, units: &[(Name, u8)]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         refuse_changed(&mut tx, units).await?;
+        refuse_missing(&mut tx, units).await?;
         tx.rollback().await
     }
 }
@@ -54,6 +57,25 @@ async fn refuse_changed(tx: &mut Session, units: &[(Name, u8)]) -> Result<(), St
     let decimals = |steps: i16| u8::try_from(steps).unwrap_or(u8::MAX);
     let (kept, wanted) = (decimals(columns.next()?), decimals(columns.next()?));
     Err(StoreError::UnitChanged { unit, kept, wanted })
+}
+
+async fn refuse_missing(tx: &mut Session, units: &[(Name, u8)]) -> Result<(), StoreError> {
+    let statement = sqlx::query(
+        "SELECT unit
+         FROM unit
+         WHERE unit <> ALL ($1)
+             AND EXISTS (
+                 SELECT 1
+                 FROM balance
+                 WHERE balance.unit = unit.unit AND balance.entry_seq > 0
+             )
+         LIMIT 1",
+    )
+    .bind(column(units, |(unit, _)| &**unit));
+    match tx.rows("look for units that are gone", statement).await?.first() {
+        None => Ok(()),
+        Some(row) => Err(StoreError::UnitMissing { unit: Columns::of(row).next()? }),
+    }
 }
 
 async fn upsert(tx: &mut Session, units: &[(Name, u8)]) -> Result<(), StoreError> {

@@ -6,6 +6,8 @@
 //!
 //! - [`Proxy::stall`]: a black hole in one direction. Bytes go into the sender's and the proxy's
 //!   buffers and never arrive; nobody is told.
+//! - [`Proxy::stall_after`]: the server reads these words from a client, and from then on no client
+//!   hears it.
 //! - [`Proxy::resume`]: what was stalled arrives after all.
 //! - [`Proxy::cut`]: every open link is closed on both sides, what was stalled is lost; new links
 //!   are let in.
@@ -15,7 +17,7 @@
 //! - [`Proxy::replace`]: the server reads other bytes than the clients wrote.
 //!
 //! To lose an acknowledgement between a commit and the broker: `stall(ToServer)` before the commit,
-//! wait for the commit, `cut()`. To lose the reply to a commit: `stall(ToClient)`, wait until
+//! wait for the commit, `cut()`. To lose the reply to a commit: `stall_after(b"COMMIT")`, wait until
 //! another connection sees the row, `cut()`.
 //!
 //! A link that is opened during a stall connects, and then nothing is heard: the stall holds for
@@ -28,6 +30,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,7 +51,7 @@ pub(crate) enum Direction {
 
 pub(crate) struct Proxy {
     address: SocketAddr,
-    weather: watch::Sender<Weather>,
+    weather: Arc<watch::Sender<Weather>>,
     links: watch::Receiver<usize>,
     /// Ends all links when it is dropped.
     _tasks: JoinSet<()>,
@@ -66,6 +69,8 @@ struct Weather {
     injected: Vec<u8>,
     /// What the server is to read in place of what.
     replaced: Option<(Vec<u8>, Vec<u8>)>,
+    /// After which words of a client the server is not heard any more.
+    last_words: Option<Vec<u8>>,
 }
 
 impl Weather {
@@ -82,10 +87,10 @@ impl Proxy {
     pub(crate) async fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (weather, _) = watch::channel(Weather::default());
+        let weather = Arc::new(watch::Sender::new(Weather::default()));
         let (counter, links) = watch::channel(0);
         let mut tasks = JoinSet::new();
-        tasks.spawn(admit_links(listener, server.to_owned(), weather.subscribe(), counter));
+        tasks.spawn(admit_links(listener, server.to_owned(), weather.clone(), counter));
         Self { address, weather, links, _tasks: tasks }
     }
 
@@ -110,9 +115,21 @@ impl Proxy {
         });
     }
 
+    /// The server still reads these bytes from a client, and from then on nothing arrives at any
+    /// client. They are recognised where they come in one piece, which small requests do.
+    pub(crate) fn stall_after(&self, words: &[u8]) {
+        self.weather.send_modify(|weather| weather.last_words = Some(words.to_vec()));
+    }
+
+    /// Whether what [`Proxy::stall_after`] waits for has been said.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.weather.borrow().stalls_to_client
+    }
+
     /// Ends the stalls in both directions; what was held arrives.
     pub(crate) fn resume(&self) {
         self.weather.send_modify(|weather| {
+            weather.last_words = None;
             weather.stalls_to_server = false;
             weather.stalls_to_client = false;
         });
@@ -166,7 +183,7 @@ impl Proxy {
 async fn admit_links(
     listener: TcpListener,
     server: String,
-    weather: watch::Receiver<Weather>,
+    weather: Arc<watch::Sender<Weather>>,
     counter: watch::Sender<usize>,
 ) {
     let mut links = JoinSet::new();
@@ -188,14 +205,14 @@ async fn admit_links(
 }
 
 /// One link, until either side closes it, it is cut, or the proxy is dropped.
-async fn forward(client: TcpStream, server: String, weather: watch::Receiver<Weather>) {
+async fn forward(client: TcpStream, server: String, weather: Arc<watch::Sender<Weather>>) {
     let born = weather.borrow().generation;
     let Ok(server) = TcpStream::connect(server).await else { return };
     // Requests and replies are small, and tests wait for them.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut cut = weather.clone();
+    let mut cut = weather.subscribe();
     tokio::select! {
         // First, or a stall that ends right after the cut would let through what it held.
         biased;
@@ -210,8 +227,9 @@ async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     direction: Direction,
-    mut weather: watch::Receiver<Weather>,
+    sky: Arc<watch::Sender<Weather>>,
 ) -> io::Result<()> {
+    let mut weather = sky.subscribe();
     let mut held = Vec::with_capacity(HELD_MAX_BYTES);
     let mut injections = weather.clone();
     let mut injected = injections.borrow().injected.len();
@@ -227,6 +245,7 @@ async fn copy(
                 passed?;
                 if direction == Direction::ToServer {
                     replace(&weather, &mut held);
+                    stall_if_last(&sky, &held);
                 }
                 to.write_all(&held).await?;
                 held.clear();
@@ -243,6 +262,18 @@ async fn copy(
 async fn fresh(weather: &mut watch::Receiver<Weather>, known: usize) -> io::Result<Vec<u8>> {
     let more = weather.wait_for(|weather| known < weather.injected.len()).await;
     more.map(|weather| weather.injected[known..].to_vec()).map_err(io::Error::other)
+}
+
+/// Before the server reads the words, so that it can't be faster with its answer.
+fn stall_if_last(sky: &watch::Sender<Weather>, held: &[u8]) {
+    sky.send_if_modified(|weather| {
+        let Some(words) = &weather.last_words else { return false };
+        let is_said = held.windows(words.len()).any(|place| place == words);
+        if is_said {
+            weather.stalls_to_client = true;
+        }
+        is_said
+    });
 }
 
 fn replace(weather: &watch::Receiver<Weather>, held: &mut [u8]) {

@@ -164,3 +164,18 @@ fn a_reset_may_forgive_the_overdraft_4_4() {
     assert_eq!(world.entries(), [("overdrawn", -30), ("forgiven", 30), ("granted", 100)]);
     assert_eq!(world.told().last(), Some(&"balance.credited"));
 }
+
+#[test]
+fn two_resets_of_two_sources_replace_each_other_4_3() {
+    let plan = package("plan", 100).reset("plan");
+    let mut world = World::default();
+    let pay_as = |space: &str| {
+        let mut paid = payment("acme", &["in_1"], vec![line("l1", 100, &plan)]);
+        paid.references[0].namespace = name(space);
+        paid.paid_at = Some(at(-10));
+        Command::Pay(Box::new(paid))
+    };
+    world.does(pay_as("shop"));
+    world.does(pay_as("store"));
+    assert_eq!(world.balance("acme"), 100);
+}

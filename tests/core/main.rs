@@ -9,10 +9,18 @@
     reason = "a test crate: nothing is exported, and a panic is a failed test"
 )]
 
+mod audit;
+mod finer;
 mod grants;
 mod notices;
 mod once;
+mod orders;
 mod properties;
 mod refunds;
 mod usage;
 mod world;
+
+#[path = "../common/streams.rs"]
+mod streams;
+#[path = "../common/words.rs"]
+mod words;

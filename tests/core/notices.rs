@@ -136,3 +136,16 @@ fn notices_of_one_account_are_numbered_without_a_gap_8_1() {
     assert_eq!(sequences, expected);
     assert!(sequences.len() > 5);
 }
+
+#[test]
+fn a_second_payment_tells_its_own_member_8_2() {
+    let mut world = World::default();
+    let mut first = payment("acme", &["in_1"], vec![line("l1", 100, &package("a", 10))]);
+    first.purchased_by = Some(name("ann"));
+    let mut second = payment("acme", &["in_1"], vec![line("l2", 100, &package("b", 10))]);
+    second.purchased_by = Some(name("bob"));
+    world.does(Command::Pay(Box::new(first)));
+    world.does(Command::Pay(Box::new(second)));
+    let told = world.book.journal.notices.last().unwrap();
+    assert_eq!(told.about.purchased_by, Some(name("bob")));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::*;
+use crate::streams::any_command;
 use creditd::ledger::*;
 use proptest::prelude::*;
 
@@ -30,6 +31,91 @@ pub fn books_are_right(book: &Book) {
             assert_eq!(outstanding(|from| *from != SliceFrom::Shortfall), line.reversed.steps());
         }
     }
+}
+
+/// Every row of a book, as text without its mark; and the mark.
+pub type Rows = BTreeMap<String, (String, Change)>;
+
+/// What a store would write: rows that differ from `before` must say so, new ones that they are.
+pub fn changed_rows_say_so(before: &Rows, after: &Rows) {
+    for (name, (row, change)) in after {
+        match before.get(name) {
+            None => assert_eq!(*change, Change::New, "{name} is new"),
+            Some((old, _)) if old != row => {
+                assert_ne!(*change, Change::None, "{name} changed from {old} to {row}");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// All rows, marked as saved for the next time.
+pub fn saved_rows(book: &mut Book) -> Rows {
+    let rows = rows(book);
+    for account in book.accounts.values_mut() {
+        account.change = Change::None;
+        for balance in account.balances.values_mut() {
+            balance.change = Change::None;
+            balance.lots.iter_mut().for_each(|lot| lot.change = Change::None);
+            balance.repayments.iter_mut().for_each(|one| one.change = Change::None);
+        }
+    }
+    for purchase in book.purchases.values_mut() {
+        purchase.change = Change::None;
+        purchase.refunds.values_mut().for_each(|refund| refund.change = Change::None);
+        for line in purchase.sale.iter_mut().flat_map(|sale| &mut sale.lines) {
+            line.change = Change::None;
+            line.slices.iter_mut().for_each(|slice| slice.change = Change::None);
+        }
+    }
+    rows
+}
+
+pub fn rows(book: &Book) -> Rows {
+    let mut rows = Rows::new();
+    for account in book.accounts.values() {
+        let id = account.id;
+        let own =
+            (&account.kind, &account.display_name, account.notice_sequence, &account.declines);
+        // The row of a new account is opened before the batch is decided.
+        let change = if account.change == Change::None { Change::None } else { Change::New };
+        rows.insert(format!("{id:?}"), (format!("{own:?}"), change));
+        for balance in account.balances.values() {
+            let id = format!("{id:?} {}", balance.unit);
+            let own = (balance.balance, balance.overdraft, balance.entry_seq, balance.last_lot);
+            let own = (own, balance.last_repayment, &balance.latched, balance.depleted);
+            rows.insert(id.clone(), (format!("{own:?}"), balance.change));
+            for lot in &balance.lots {
+                let own = Lot { change: Change::None, ..lot.clone() };
+                rows.insert(format!("{id} {:?}", lot.no), (format!("{own:?}"), lot.change));
+            }
+            for one in &balance.repayments {
+                let own = Repayment { change: Change::None, ..one.clone() };
+                rows.insert(format!("{id} repaid {}", one.no), (format!("{own:?}"), one.change));
+            }
+        }
+    }
+    for purchase in book.purchases.values() {
+        let id = format!("{:?}", purchase.id);
+        let sale = purchase.sale.as_ref();
+        let paid = sale.map(|sale| (&sale.account, sale.paid_at, &sale.payments));
+        let own = format!("{:?} {paid:?}", purchase.order_id);
+        rows.insert(id.clone(), (own, purchase.change));
+        for (name, refund) in &purchase.refunds {
+            let row = (format!("{:?} {:?}", refund.claim, refund.status), refund.change);
+            rows.insert(format!("{id} {name:?}"), row);
+        }
+        for (no, line) in sale.into_iter().flat_map(|sale| &sale.lines).enumerate() {
+            let own = (line.granted, line.reversed, line.shortfall, line.reversed_minor, line.lot);
+            rows.insert(format!("{id} line {no}"), (format!("{own:?}"), line.change));
+            for slice in &line.slices {
+                let own = Slice { change: Change::None, ..slice.clone() };
+                let name = format!("{id} line {no} slice {}", slice.no);
+                rows.insert(name, (format!("{own:?}"), slice.change));
+            }
+        }
+    }
+    rows
 }
 
 fn lots_are_right(book: &Book, balance: &Balance) {
@@ -63,7 +149,7 @@ fn own<'a>(book: &'a Book, balance: &'a Balance) -> impl Iterator<Item = &'a Ent
 }
 
 /// Every order of a few events.
-fn orders<T: Clone>(events: &[T]) -> Vec<Vec<T>> {
+pub fn orders<T: Clone>(events: &[T]) -> Vec<Vec<T>> {
     if events.len() < 2 {
         return vec![events.to_vec()];
     }
@@ -103,70 +189,6 @@ fn every_order_of_one_purchase_ends_in_the_same_books_3_5() {
     }
 
     assert_eq!(ends.len(), 1, "{ends:#?}");
-}
-
-/// A random event about one of a few purchases and accounts.
-fn any_command() -> impl Strategy<Value = Command> {
-    let id = |purchase: u8| format!("in_{purchase}");
-    let account = |purchase: u8| if purchase.is_multiple_of(2) { "acme" } else { "beta" };
-    let packages = prop_oneof![
-        Just(package("p", 101)),
-        Just(package("gift", 33).promotional()),
-        Just(package("scoped", 20).for_meters(&["tokens"])),
-        Just(package("clamped", 50).when_spent(WhenSpent::Clamp)),
-        Just(package("kept", 50).when_spent(WhenSpent::Park)),
-        Just(package("final", 50).final_sale()),
-        Just(package("plan", 90).reset("plan")),
-        Just(package("rolling", 70).reset_with(
-            "plan",
-            ResetScope::Family,
-            25,
-            ResetOverdraft::Repay
-        )),
-        Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
-    ];
-    let claim = prop_oneof![
-        (1..12_000_i64).prop_map(amount),
-        (1..12_000_i64).prop_map(total),
-        Just(RefundClaim::Full),
-        (1..9_000_i64).prop_map(|minor| RefundClaim::Lines(vec![RefundedLine {
-            line_id: name("l1"),
-            back: LineRefund::Money(StatedMoney::Minor(minor)),
-        }])),
-        (1..100_i64).prop_map(|steps| RefundClaim::Lines(vec![RefundedLine {
-            line_id: name("l2"),
-            back: LineRefund::Credits(Number::parse(&credits(steps).text(2)).unwrap()),
-        }])),
-    ];
-    let status = prop_oneof![
-        Just(RefundStatus::Pending),
-        Just(RefundStatus::Succeeded),
-        Just(RefundStatus::Failed)
-    ];
-    let when_short =
-        prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
-    prop_oneof![
-        (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64).prop_map(
-            move |(purchase, first, second, minor, late)| {
-                let lines = vec![line("l1", minor, &first), line("l2", 1_000, &second)];
-                let mut paid = payment(account(purchase), &[&id(purchase)], lines);
-                paid.paid_at = Some(at(late));
-                Command::Pay(Box::new(paid))
-            }
-        ),
-        (0..6_u8, 0..4_u8, claim, status).prop_map(move |(purchase, refund_id, claim, status)| {
-            let mut back = refund(&id(purchase), claim);
-            if refund_id > 0 {
-                back = named(back, &format!("re_{refund_id}"));
-                back.status = status;
-            }
-            Command::Refund(Box::new(back))
-        }),
-        (0..2_u8, 0..120_i64, when_short).prop_map(move |(purchase, cost, when_short)| {
-            let meter = if cost % 3 == 0 { "tokens" } else { "api" };
-            consume_with(account(purchase), cost, meter, when_short)
-        }),
-    ]
 }
 
 proptest! {

@@ -316,6 +316,8 @@ fn what_the_terms_refuse_parks_with_the_payment_and_the_payment_stands_4_11() {
     assert_eq!(world.balance("acme"), 100);
     let record = world.book.journal.records.iter().find(|one| one.key == early.key).unwrap();
     assert_eq!(record.verdict.reason(), Some("not_refundable"));
+    let told = world.book.journal.parked_notices.last().unwrap();
+    assert_eq!((told.event, told.reason), (early.key, Reason::NotRefundable));
     assert_eq!(world.book.purchases.values().next().unwrap().refunds.len(), 0);
 }
 
@@ -358,4 +360,99 @@ fn a_refund_that_joins_a_waiting_one_to_a_paid_purchase_posts_both_4_11() {
     world.does(Command::Refund(Box::new(joining)));
 
     assert_eq!(world.balance("acme"), 70);
+}
+
+#[test]
+fn one_refund_id_in_two_forms_is_one_refund_whenever_its_payment_comes_4_6() {
+    let major = |text| RefundClaim::Amount(StatedMoney::major(text).unwrap());
+    let of_line = |money| {
+        let back = LineRefund::Money(money);
+        RefundClaim::Lines(vec![RefundedLine { line_id: name("l1"), back }])
+    };
+    for (first, second) in [
+        (amount(4_000), major("40.00")),
+        (of_line(StatedMoney::Minor(4_000)), of_line(StatedMoney::major("40.0").unwrap())),
+    ] {
+        let mut plain = named(refund("in_1", second), "re_1");
+        let mut dollars = named(refund("in_1", first), "re_1");
+        dollars.currency = Currency::of("USD");
+        plain.currency = None;
+        for payment_first in [true, false] {
+            let mut world = World::default();
+            let paid = pay("acme", "in_1", 10_000, &package("p", 100));
+            if payment_first {
+                world.does(paid.clone());
+            }
+            world.does(Command::Refund(Box::new(dollars.clone())));
+            let again = world.does(Command::Refund(Box::new(plain.clone())));
+            assert_eq!(again, "duplicate");
+            world.does(paid);
+            assert_eq!(world.balance("acme"), 60);
+        }
+    }
+}
+
+#[test]
+fn what_was_charged_beyond_the_lines_does_not_depend_on_which_payment_came_first_3_5() {
+    let p = package("p", 1_000);
+    let paid = |ids: &[&str], paid_minor| {
+        let lines = ids.iter().map(|id| line(id, 1_000, &p)).collect();
+        let mut paid = payment("acme", &["in_1"], lines);
+        paid.paid_minor = Some(paid_minor);
+        Command::Pay(Box::new(paid))
+    };
+    let events = [
+        event("one", paid(&["l1"], 1_200)),
+        event("two", paid(&["l2"], 1_300)),
+        event("both", paid(&["l1", "l2"], 2_700)),
+        event("back", take_back("in_1", amount(1_000))),
+    ];
+    let mut ends = std::collections::BTreeSet::new();
+    for order in crate::properties::orders(&events) {
+        let mut world = World::default();
+        for request in &order {
+            world.decides(request);
+        }
+        ends.insert(format!("{:?}", world.state()));
+    }
+
+    assert_eq!(ends.len(), 1, "{ends:#?}");
+}
+
+#[test]
+fn overdraft_that_a_reset_forgave_is_given_back_to_nobody_4_10() {
+    let clean =
+        package("clean", 10).reset_with("clean", ResetScope::Family, 0, ResetOverdraft::Forgive);
+    let mut world = World::default();
+    // An old debt that a lot repaid: no business of the refund below.
+    world.does(consume("acme", 20));
+    world.does(pay("acme", "in_0", 100, &package("q", 20)));
+    world.does(pay("acme", "in_1", 10_000, &package("p", 100)));
+    world.does(consume("acme", 100));
+    let back = |status| {
+        let mut back = named(refund("in_1", RefundClaim::Full), "re_1");
+        back.status = status;
+        Command::Refund(Box::new(back))
+    };
+    world.does(back(RefundStatus::Succeeded));
+    world.does(pay("acme", "in_2", 100, &clean));
+    assert_eq!((world.balance("acme"), world.overdraft("acme")), (10, 0));
+
+    assert_eq!(world.does(back(RefundStatus::Failed)), "applied unsettled");
+
+    assert_eq!(world.lots("acme"), [("clean".into(), 10)]);
+}
+
+#[test]
+fn each_line_takes_from_its_own_lot_before_a_sibling_does_4_9() {
+    for when_spent in [WhenSpent::Park, WhenSpent::Clamp] {
+        let kept = package("b", 100).when_spent(when_spent);
+        let lines = vec![line("l1", 5_000, &package("a", 100)), line("l2", 5_000, &kept)];
+        let mut world = World::default();
+        world.does(Command::Pay(Box::new(payment("acme", &["in_1"], lines))));
+        world.does(consume("acme", 100)); // all of a
+
+        assert_eq!(world.does(take_back("in_1", RefundClaim::Full)), "applied");
+        assert_eq!((world.balance("acme"), world.overdraft("acme")), (-100, 100));
+    }
 }

@@ -12,6 +12,7 @@ use creditd::ledger::{
 use creditd::notice::Wire;
 use creditd::settings::Secret;
 use creditd::store::{Arrival, Batch, DatabaseSettings, Store, StoreError};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::database::TestDatabase;
@@ -42,9 +43,8 @@ impl World {
         let settings = settings(&database);
         Store::migrate(&settings).await.unwrap();
         let store = Store::connect(&settings).await.unwrap();
-        let tables = PgPool::connect(&format!("{}?options=-csearch_path=creditd", database.url()))
-            .await
-            .unwrap();
+        let options: PgConnectOptions = database.url().parse().unwrap();
+        let tables = PgPool::connect_lazy_with(options.options([("search_path", "creditd")]));
         Self { store, tables, settings, rules: rules(), database }
     }
 
@@ -69,6 +69,23 @@ impl World {
             .fetch_one(&self.tables)
             .await
             .unwrap()
+    }
+
+    /// Runs a statement that names this database as `{}`.
+    pub(crate) async fn alter(&self, sql: &str) {
+        let sql = sql.replace("{}", self.database.name());
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.tables).await.unwrap();
+    }
+
+    /// A role of its own, which may log in.
+    pub(crate) async fn role(&self) -> String {
+        let role = format!("{}_writer", self.database.name());
+        self.alter("CREATE ROLE {}_writer LOGIN PASSWORD 'secret'").await;
+        role
+    }
+
+    pub(crate) async fn drop_role(&self, role: &str) {
+        self.alter(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     }
 
     /// Outcomes and reasons in the inbox, by event.

@@ -70,7 +70,7 @@ async fn a_reversal_that_was_not_recorded_is_named_10_2() {
 async fn a_purchase_that_takes_back_other_than_its_refunds_say_is_named_4_8() {
     check(
         "INSERT INTO refund VALUES (1, '', 're_2', '00000000-0000-0000-0000-000000000005',
-             '{\"total\":{\"minor\":5000}}', NULL, 'succeeded');
+             'shop', 'e5', '{\"total\":{\"minor\":5000}}', NULL, 'succeeded');
          UPDATE purchase SET payments = '[{\"lines\":[0]}]' WHERE purchase_id = 2",
         "refunds",
         &[

@@ -1,3 +1,5 @@
+//! What is wrong with a catalog is told at once, with its line and what would be right.
+
 use super::*;
 
 /// Every mistake as `line: key: problem; remedy`.

@@ -1,3 +1,5 @@
+//! What a paid line is matched by and how many credits it grants (semantics 4.1, 4.2).
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What usage costs, and what the ledger is told of a unit (semantics 5.1, 8.4).
+
 use super::*;
 use crate::catalog::UsagePrice;
 use crate::ledger::{Credits, Reason, Rejection, WhenShort};

@@ -1,3 +1,5 @@
+//! What is allowed in a catalog, but hardly meant.
+
 use proptest::prelude::*;
 
 use super::*;

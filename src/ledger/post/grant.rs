@@ -127,6 +127,7 @@ impl Grant {
         let overdraft = working.balance(unit).overdraft;
         if reset.overdraft == ResetOverdraft::Forgive && overdraft.is_positive() {
             working.move_overdraft(unit, overdraft.negated()?, EntryKind::Forgiven)?;
+            working.balance(unit).remember_repayment(None, overdraft)?;
             swept.forgiven = overdraft;
         }
         Ok(swept)

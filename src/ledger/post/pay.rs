@@ -2,14 +2,14 @@
 
 use super::Rules;
 use super::grant::Grant;
-use super::reverse::reverse;
+use super::reverse::reverse_waiting;
 use super::working::Working;
-use crate::ledger::account::{Account, Change, ResetMark};
+use crate::ledger::account::{Account, ResetMark};
 use crate::ledger::amount::Overflow;
-use crate::ledger::book::{Book, Joined, Record};
+use crate::ledger::book::{Book, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
 use crate::ledger::money::Money;
-use crate::ledger::names::{EventKey, Name, Timestamp};
+use crate::ledger::names::{Name, Reference, Timestamp};
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
 use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
@@ -23,9 +23,8 @@ pub(super) fn pay(
     occurred_at: Timestamp,
 ) -> Result<Record, Rejection> {
     let mut joined = book.joined(&payment.references)?;
-    let is_first = joined.purchase.sale.is_none();
-    let new_lines = new_lines(&joined.purchase, payment)?;
-    if new_lines.is_empty() && !joined.news {
+    let compared = Compared::of(&joined.purchase, payment)?;
+    if compared.says_nothing_new() && !joined.news {
         let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
         record.purchase = Some(joined.purchase.id);
         return Ok(record);
@@ -34,25 +33,18 @@ pub(super) fn pay(
     update_account(&mut account, request, payment, occurred_at);
     let mut working = Working::new(request, account, occurred_at);
     let about = note_sale(&mut joined.purchase, payment, occurred_at);
-    grant_lines(&mut working, &mut joined.purchase, payment, &new_lines, &about, occurred_at)?;
+    grant_lines(&mut working, &mut joined.purchase, payment, &compared.new, &about)?;
+    note_payment(&mut joined.purchase, payment, &compared)?;
     working.repay()?;
-    let displaced = match is_first {
-        true => reverse_waiting(&mut working, &mut joined, &about)?,
-        false => {
-            reverse(&mut working, &mut joined.purchase, &about)?;
-            None
-        }
-    };
+    let refused = reverse_waiting(&mut working, &mut joined, &about)?;
     working.judge(rules)?;
-    let why_empty = match new_lines.is_empty() {
+    let why_empty = match compared.new.is_empty() {
         true => AppliedReason::Known,
         false => AppliedReason::Zero,
     };
     let record = working.commit(book, joined, why_empty);
-    if let Some((events, rejection)) = displaced {
-        for event in events {
-            book.displace(event, rejection.clone());
-        }
+    for (refund, rejection) in refused {
+        book.displace(refund, rejection, occurred_at);
     }
     Ok(record)
 }
@@ -69,43 +61,62 @@ fn update_account(account: &mut Account, request: &Request, payment: &Payment, a
     }
 }
 
-/// Which of the payment's lines the purchase has not granted yet, by their place in the payment
-/// (semantics 3.2).
-fn new_lines(purchase: &Purchase, payment: &Payment) -> Result<Vec<usize>, Rejection> {
-    let all = (0..payment.lines.len()).collect();
-    let Some(sale) = &purchase.sale else { return Ok(all) };
-    if sale.account != payment.account {
-        return Err(conflict("its purchase was paid for another account"));
+/// A payment beside what its purchase has granted already (semantics 3.2).
+struct Compared {
+    /// Lines that the purchase has not granted yet, by their place in the payment.
+    new: Vec<usize>,
+    /// Lines that it has, by their place in the purchase.
+    known: Vec<usize>,
+    /// An earlier payment named all the lines of this one.
+    is_covered: bool,
+}
+
+impl Compared {
+    /// A payment of known lines only may still tell a total that no other told.
+    fn says_nothing_new(&self) -> bool {
+        self.new.is_empty() && self.is_covered
     }
-    if sale.currency != payment.currency {
-        return Err(conflict("its purchase was paid in another currency"));
-    }
-    let places = places(&payment.lines);
-    let mut new = Vec::new();
-    let mut known = Vec::new();
-    for (index, (line, place)) in payment.lines.iter().zip(&places).enumerate() {
-        match sale.lines.iter().position(|old| old.is_named_like(&line.facts, *place)) {
-            None => new.push(index),
-            Some(old) if sale.lines.get(old).is_some_and(|old| old.facts == line.facts) => {
-                known.push(old);
-            }
-            Some(_) => return Err(conflict("a line of it was paid before with other facts")),
+
+    fn of(purchase: &Purchase, payment: &Payment) -> Result<Self, Rejection> {
+        let Some(sale) = &purchase.sale else {
+            let new = (0..payment.lines.len()).collect();
+            return Ok(Self { new, known: Vec::new(), is_covered: false });
+        };
+        if sale.account != payment.account {
+            return Err(conflict("its purchase was paid for another account"));
         }
+        if sale.currency != payment.currency {
+            return Err(conflict("its purchase was paid in another currency"));
+        }
+        let places = places(&payment.lines);
+        let mut new = Vec::new();
+        let mut known = Vec::new();
+        for (index, (line, place)) in payment.lines.iter().zip(&places).enumerate() {
+            match sale.lines.iter().position(|old| old.is_named_like(&line.facts, *place)) {
+                None => new.push(index),
+                Some(old) if sale.lines.get(old).is_some_and(|old| old.facts == line.facts) => {
+                    known.push(old);
+                }
+                Some(_) => return Err(conflict("a line of it was paid before with other facts")),
+            }
+        }
+        let all_named = payment.lines.iter().all(|line| line.facts.line_id.is_some())
+            && sale.lines.iter().all(|line| line.facts.line_id.is_some());
+        let is_whole = new.is_empty() && known.len() == sale.lines.len();
+        if !(all_named || is_whole) {
+            return Err(conflict("its purchase was paid before with other lines"));
+        }
+        known.sort_unstable();
+        let surplus = surplus_minor(payment)?;
+        if new.is_empty()
+            && sale.payments.iter().any(|old| old.lines == known && old.surplus_minor != surplus)
+        {
+            return Err(conflict("the same lines were paid before with another total"));
+        }
+        let covers = |old: &PaymentRecord| known.iter().all(|line| old.lines.contains(line));
+        let is_covered = sale.payments.iter().any(covers);
+        Ok(Self { new, known, is_covered })
     }
-    let all_named = payment.lines.iter().all(|line| line.facts.line_id.is_some())
-        && sale.lines.iter().all(|line| line.facts.line_id.is_some());
-    let is_whole = new.is_empty() && known.len() == sale.lines.len();
-    if !(all_named || is_whole) {
-        return Err(conflict("its purchase was paid before with other lines"));
-    }
-    known.sort_unstable();
-    let surplus = surplus_minor(payment)?;
-    if new.is_empty()
-        && sale.payments.iter().any(|old| old.lines == known && old.surplus_minor != surplus)
-    {
-        return Err(conflict("the same lines were paid before with another total"));
-    }
-    Ok(new)
 }
 
 fn conflict(detail: &str) -> Rejection {
@@ -169,7 +180,12 @@ fn note_sale(purchase: &mut Purchase, payment: &Payment, occurred_at: Timestamp)
         purchased_by: payment.purchased_by.clone(),
     });
     sale.paid_at = sale.paid_at.min(paid_at);
-    About::of(purchase)
+    About { purchased_by: payment.purchased_by.clone(), ..About::of(purchase) }
+}
+
+/// Two sources may give one id to two payments; their resets still have an order.
+fn full_name(reference: &Reference) -> String {
+    format!("{reference} of {}", reference.namespace)
 }
 
 fn grant_lines(
@@ -178,11 +194,8 @@ fn grant_lines(
     payment: &Payment,
     new_lines: &[usize],
     about: &About,
-    occurred_at: Timestamp,
 ) -> Result<(), Rejection> {
-    if new_lines.is_empty() {
-        return Ok(());
-    }
+    let occurred_at = working.cause.occurred_at;
     let id = purchase.id;
     let Some(sale) = &mut purchase.sale else { return Ok(()) };
     let mark = ResetMark {
@@ -191,7 +204,7 @@ fn grant_lines(
             .references
             .iter()
             .min()
-            .map_or_else(|| Name::from(""), |first| Name::from(first.to_string())),
+            .map_or_else(|| Name::from(""), |first| Name::from(full_name(first))),
     };
     let places = places(&payment.lines);
     for index in new_lines {
@@ -220,11 +233,22 @@ fn grant_lines(
         }
         sale.lines.push(granted);
     }
-    let mut lines = Vec::with_capacity(payment.lines.len());
-    for (line, place) in payment.lines.iter().zip(&places) {
-        lines.extend(sale.lines.iter().position(|old| old.is_named_like(&line.facts, *place)));
+    Ok(())
+}
+
+/// Remembers which lines the payment named and what it charged beyond them.
+fn note_payment(
+    purchase: &mut Purchase,
+    payment: &Payment,
+    compared: &Compared,
+) -> Result<(), Rejection> {
+    let Some(sale) = &mut purchase.sale else { return Ok(()) };
+    if compared.says_nothing_new() {
+        return Ok(());
     }
-    lines.sort_unstable();
+    let first_new = sale.lines.len().saturating_sub(compared.new.len());
+    let mut lines = compared.known.clone();
+    lines.extend(first_new..sale.lines.len());
     sale.payments.push(PaymentRecord { lines, surplus_minor: surplus_minor(payment)? });
     purchase.change.touch();
     Ok(())
@@ -242,32 +266,6 @@ impl Account {
                 "package {package} is not sold to accounts of kind {}",
                 self.kind.value.code()
             ))),
-        }
-    }
-}
-
-/// Refunds that came before their payment are posted as if they had come after it. What the terms
-/// refuse parks now, and the payment stands (semantics 4.11).
-fn reverse_waiting(
-    working: &mut Working<'_>,
-    joined: &mut Joined,
-    about: &About,
-) -> Result<Option<(Vec<EventKey>, Rejection)>, Rejection> {
-    if joined.purchase.refunds.is_empty() {
-        return Ok(None);
-    }
-    let paid_only = (working.clone(), joined.purchase.clone());
-    match reverse(working, &mut joined.purchase, about) {
-        Ok(()) => Ok(None),
-        Err(rejection) => {
-            (*working, joined.purchase) = paid_only;
-            let mut events = Vec::new();
-            for refund in joined.purchase.refunds.values_mut() {
-                events.push(refund.event);
-                refund.change = Change::Gone;
-            }
-            joined.purchase.refunds.retain(|_, refund| refund.change != Change::Gone);
-            Ok(Some((events, rejection)))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `invoice.refunded`: money went back, so credits do (semantics 4.6, 4.8, 4.11).
 
 use super::Rules;
-use super::reverse::reverse;
+use super::reverse::reverse_waiting;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::book::{Book, Joined, Record};
@@ -37,9 +37,13 @@ pub(super) fn refund(
     let account = book.account(&sale.account)?;
     let about = About::of(&joined.purchase);
     let mut working = Working::new(request, account, occurred_at);
-    reverse(&mut working, &mut joined.purchase, &about)?;
+    let refused = reverse_waiting(&mut working, &mut joined, &about)?;
     working.judge(rules)?;
-    Ok(working.commit(book, joined, why_empty))
+    let record = working.commit(book, joined, why_empty);
+    for (refund, rejection) in refused {
+        book.displace(refund, rejection, occurred_at);
+    }
+    Ok(record)
 }
 
 /// Takes the refund into the purchase's set; tells whether it says anything new.
@@ -50,12 +54,15 @@ fn remember(
 ) -> Result<bool, Rejection> {
     let sale = purchase.sale.as_ref();
     match purchase.refunds.get_mut(&refund.name) {
-        Some(known) if !known.claims_the_same(&refund.claim, sale) => Err(Reason::Conflict
-            .because("its refund_id came before with another amount; the first one stands")),
-        Some(known) => Ok(known.raise(refund.status)),
+        Some(known) if !known.claims_the_same(&refund.claim, refund.currency, sale) => {
+            Err(Reason::Conflict
+                .because("its refund_id came before with another amount; the first one stands"))
+        }
+        Some(known) => Ok(known.raise(refund.status, request.key, request.name.clone())),
         None => {
             let record = RefundRecord {
                 event: request.key,
+                event_name: request.name.clone(),
                 claim: refund.claim.clone(),
                 currency: refund.currency,
                 status: refund.status,

@@ -8,18 +8,21 @@ use super::grant::whole_unit;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
+use crate::ledger::book::Joined;
 use crate::ledger::entry::EntryKind;
 use crate::ledger::names::{LotNo, Name, PurchaseId};
 use crate::ledger::notices::{About, Tells};
 use crate::ledger::outcome::{Reason, Rejection};
-use crate::ledger::purchase::{Line, Purchase, ReversalRecord, Slice, SliceFrom};
+use crate::ledger::purchase::{Line, Purchase, RefundRecord, ReversalRecord, Slice, SliceFrom};
 use crate::ledger::terms::{Terms, WhenSpent};
 
-/// What one line frees may pay what another owes, so everything is given back first.
+/// What one line frees may pay what another owes, so everything is given back first; and every
+/// line has taken its due from its own lot before another's debt can empty that (semantics 4.9).
 #[derive(Clone, Copy)]
-enum Direction {
-    Back,
-    Away,
+enum Step {
+    GiveBack,
+    TakeOwn,
+    TakeSpent,
 }
 
 /// A line's reversal before the event, for the record of what it changed.
@@ -68,8 +71,40 @@ struct Moved {
     forfeited: Credits,
 }
 
+/// Brings the purchase to what its refunds say. Those that waited for this event are posted as if
+/// they had come after it, one by one: what the terms refuse of them is left out and parks alone,
+/// and the event stands (semantics 4.11).
+///
+/// # Errors
+/// What refuses the event itself.
+pub(super) fn reverse_waiting(
+    working: &mut Working<'_>,
+    joined: &mut Joined,
+    about: &About,
+) -> Result<Vec<(RefundRecord, Rejection)>, Rejection> {
+    let fits = |working: &Working<'_>, purchase: &Purchase| {
+        reverse(&mut working.clone(), &mut purchase.clone(), about)
+    };
+    let mut refused = Vec::new();
+    if !joined.waiting.is_empty() && fits(working, &joined.purchase).is_err() {
+        let refunds = &mut joined.purchase.refunds;
+        let waiting: Vec<_> =
+            joined.waiting.iter().filter_map(|name| refunds.remove_entry(name)).collect();
+        fits(working, &joined.purchase)?;
+        for (name, refund) in waiting {
+            joined.purchase.refunds.insert(name.clone(), refund.clone());
+            if let Err(rejection) = fits(working, &joined.purchase) {
+                joined.purchase.refunds.remove(&name);
+                refused.push((refund, rejection));
+            }
+        }
+    }
+    reverse(working, &mut joined.purchase, about)?;
+    Ok(refused)
+}
+
 /// Brings every line of the purchase to what its refunds say.
-pub(super) fn reverse(
+fn reverse(
     working: &mut Working<'_>,
     purchase: &mut Purchase,
     about: &About,
@@ -79,18 +114,19 @@ pub(super) fn reverse(
     let Some(sale) = &mut purchase.sale else { return Ok(()) };
     let mut moved: BTreeMap<Name, Moved> = BTreeMap::new();
     let before: Vec<Reversed> = sale.lines.iter().map(Reversed::of).collect();
-    for direction in [Direction::Back, Direction::Away] {
+    for step in [Step::GiveBack, Step::TakeOwn, Step::TakeSpent] {
         for (line, target) in sale.lines.iter_mut().zip(&targets) {
             let Some(terms) = line.terms.clone() else { continue };
             let difference = target.credits.minus(line.reversed.plus(line.shortfall)?)?;
             let moved = moved.entry(terms.unit.clone()).or_default();
             let reversal = Reversal { working, line, terms: &terms, moved };
-            match direction {
-                Direction::Back if difference.is_negative() => {
+            match step {
+                Step::GiveBack if difference.is_negative() => {
                     reversal.give_back(difference.negated()?)?;
                 }
-                Direction::Away if difference.is_positive() => reversal.take_back(difference)?,
-                Direction::Back | Direction::Away => {}
+                Step::TakeOwn if difference.is_positive() => reversal.take_own(difference)?,
+                Step::TakeSpent if difference.is_positive() => reversal.take_spent(difference)?,
+                Step::GiveBack | Step::TakeOwn | Step::TakeSpent => {}
             }
         }
     }
@@ -136,27 +172,25 @@ struct Reversal<'w, 'r> {
 }
 
 impl Reversal<'_, '_> {
-    /// Takes from the line's own lot, then counts what that lot had lost already, then does what
-    /// the terms say of credits that were spent (semantics 4.9).
-    fn take_back(mut self, credits: Credits) -> Result<(), Rejection> {
+    /// Takes from the line's own lot, then counts what that lot had lost already (semantics 4.9).
+    fn take_own(mut self, credits: Credits) -> Result<(), Rejection> {
         if !self.terms.refundable {
             return Err(Reason::NotRefundable
                 .because(format!("package {} is not refundable", self.terms.package)));
         }
-        let mut owed = credits;
-        if let Some(own) = self.line.lot {
-            owed = self.take_from_lot(own, owed)?;
-            owed = self.count_lapsed(own, owed)?;
-        }
-        if owed.is_zero() {
-            return Ok(());
-        }
+        let Some(own) = self.line.lot else { return Ok(()) };
+        let owed = self.take_from_lot(own, credits)?;
+        self.count_lapsed(own, owed)
+    }
+
+    /// Does what the terms say of credits that were spent: `owed` is what the line's own lot did
+    /// not have.
+    fn take_spent(mut self, mut owed: Credits) -> Result<(), Rejection> {
         if self.terms.when_spent == WhenSpent::Park {
             let decimals = u32::from(self.terms.decimals);
             return Err(Reason::Spent.because(format!(
-                "{} of the {} {} to be taken back were already used",
+                "{} {} of what is to be taken back were already used",
                 owed.text(decimals),
-                credits.text(decimals),
                 self.terms.unit
             )));
         }
@@ -189,7 +223,7 @@ impl Reversal<'_, '_> {
         Ok(owed.minus(take)?)
     }
 
-    fn count_lapsed(&mut self, own: LotNo, owed: Credits) -> Result<Credits, Rejection> {
+    fn count_lapsed(&mut self, own: LotNo, owed: Credits) -> Result<(), Rejection> {
         let lost = self.working.balance(&self.terms.unit).lot(own).ok_or(Overflow)?.forfeited;
         let mut counted = Credits::ZERO;
         for slice in &self.line.slices {
@@ -201,7 +235,7 @@ impl Reversal<'_, '_> {
         if take.is_positive() {
             self.took(SliceFrom::Lapsed, take)?;
         }
-        Ok(owed.minus(take)?)
+        Ok(())
     }
 
     fn take_as_overdraft(&mut self, owed: Credits) -> Result<(), Rejection> {
@@ -286,7 +320,8 @@ impl Reversal<'_, '_> {
         Ok(())
     }
 
-    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots.
+    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots, and
+    /// what a reset has forgiven goes back to nobody.
     fn lower_overdraft(&mut self, credits: Credits) -> Result<(), Overflow> {
         let unit = &self.terms.unit;
         let left = self.working.balance(unit).overdraft.min(credits);
@@ -296,11 +331,13 @@ impl Reversal<'_, '_> {
         }
         let mut owed = credits.minus(left)?;
         while owed.is_positive() {
-            let Some((no, returned)) = self.working.balance(unit).unwind_repayment(owed)? else {
-                break; // a reset has forgiven the rest
+            let Some((lot, unwound)) = self.working.balance(unit).unwind_repayment(owed)? else {
+                return Err(Overflow); // a fault of ours: what a slice took was lowered by nobody
             };
-            self.restore(no, returned)?;
-            owed = owed.minus(returned)?;
+            if let Some(no) = lot {
+                self.restore(no, unwound)?;
+            }
+            owed = owed.minus(unwound)?;
         }
         Ok(())
     }

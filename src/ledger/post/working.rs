@@ -108,8 +108,13 @@ impl<'a> Working<'a> {
                 if credits.is_positive() {
                     self.move_lot(&unit, lot, credits.negated()?, EntryKind::Repaid)?;
                     self.move_overdraft(&unit, credits.negated()?, EntryKind::Repaid)?;
-                    self.balance(&unit).remember_repayment(lot, credits)?;
+                    self.balance(&unit).remember_repayment(Some(lot), credits)?;
                 }
+            }
+            // What was told of this unit so far tells the overdraft that is left.
+            let overdraft = self.balance(&unit).overdraft;
+            for notice in self.notices.iter_mut().filter(|notice| notice.unit == unit) {
+                notice.overdraft = overdraft;
             }
         }
         Ok(())

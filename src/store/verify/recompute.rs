@@ -70,7 +70,8 @@ const LINES: &str = "
     ORDER BY purchase_id, line_no";
 
 const REFUNDS: &str = "
-    SELECT purchase_id, source, name, event_key, claim::TEXT AS claim, currency, status
+    SELECT purchase_id, source, name, event_key, event_source, event_id, claim::TEXT AS claim,
+        currency, status
     FROM refund
     WHERE purchase_id BETWEEN $1 AND $2";
 
@@ -189,6 +190,10 @@ fn read_refund(row: &PgRow) -> Result<(RefundName, RefundRecord), String> {
     let stated: Option<String> = column(row, "currency")?;
     let record = RefundRecord {
         event: key(row)?,
+        event_name: EventName {
+            source: Name::from(column::<String>(row, "event_source")?),
+            id: Name::from(column::<String>(row, "event_id")?),
+        },
         claim: json::<RefundClaim>("a refund's claim", &claim)?,
         currency: stated.as_deref().map(currency).transpose()?,
         status: RefundStatus::from_code(&status)

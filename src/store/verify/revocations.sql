@@ -7,10 +7,12 @@ WITH moved AS (
         lot_no,
         coalesce(-sum(credits) FILTER (WHERE kind = 'revoked'), 0) AS revoked,
         coalesce(sum(credits) FILTER (WHERE kind = 'restored'), 0) AS restored,
-        coalesce(-sum(credits) FILTER (WHERE kind = 'repaid'), 0) AS repaid
+        -- What lots paid into the overdraft; of the overdraft, what a reset forgave.
+        coalesce(-sum(credits) FILTER (WHERE kind = 'repaid'), 0)
+            + coalesce(sum(credits) FILTER (WHERE kind = 'forgiven'), 0) AS repaid
     FROM entry
-    WHERE kind IN ('revoked', 'restored', 'repaid')
-        AND (lot_no IS NOT NULL OR kind = 'revoked')
+    WHERE kind IN ('revoked', 'restored', 'repaid', 'forgiven')
+        AND (lot_no IS NOT NULL OR kind IN ('revoked', 'forgiven'))
     GROUP BY account_id, unit, lot_no
 ),
 said AS (
@@ -27,7 +29,8 @@ said AS (
         JOIN purchase ON purchase.purchase_id = slice.purchase_id
         WHERE slice.source IN ('lot', 'overdraft')
         UNION ALL
-        SELECT account_id, unit, lot_no, 0, returned, credits
+        SELECT account_id, unit, lot_no, 0,
+            CASE WHEN lot_no IS NOT NULL THEN returned ELSE 0 END, credits
         FROM repayment
     ) AS movement
     GROUP BY account_id, unit, lot_no

@@ -3,10 +3,14 @@
 //!
 //! Must not know any particular setting, and never holds the value of a secret.
 
+mod nearest;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+pub use nearest::nearest;
 
 /// One thing that is wrong with the configuration. Its text is for the person who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

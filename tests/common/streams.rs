@@ -1,0 +1,72 @@
+//! Random events about a few purchases of two accounts, by every rule that terms can have.
+//!
+//! Needs `words` beside it; use it with `#[path = "../common/streams.rs"] mod streams;`.
+
+use creditd::ledger::*;
+use proptest::prelude::*;
+
+use crate::words::*;
+
+/// A random event about one of a few purchases and accounts.
+pub fn any_command() -> impl Strategy<Value = Command> {
+    let id = |purchase: u8| format!("in_{purchase}");
+    let account = |purchase: u8| if purchase.is_multiple_of(2) { "acme" } else { "beta" };
+    let packages = prop_oneof![
+        Just(package("p", 101)),
+        Just(package("gift", 33).promotional()),
+        Just(package("scoped", 20).for_meters(&["tokens"])),
+        Just(package("clamped", 50).when_spent(WhenSpent::Clamp)),
+        Just(package("kept", 50).when_spent(WhenSpent::Park)),
+        Just(package("final", 50).final_sale()),
+        Just(package("plan", 90).reset("plan")),
+        Just(package("rolling", 70).reset_with(
+            "plan",
+            ResetScope::Family,
+            25,
+            ResetOverdraft::Repay
+        )),
+        Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
+    ];
+    let claim = prop_oneof![
+        (1..12_000_i64).prop_map(amount),
+        (1..12_000_i64).prop_map(total),
+        Just(RefundClaim::Full),
+        (1..9_000_i64).prop_map(|minor| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l1"),
+            back: LineRefund::Money(StatedMoney::Minor(minor)),
+        }])),
+        (1..100_i64).prop_map(|steps| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l2"),
+            back: LineRefund::Credits(Number::parse(&credits(steps).text(2)).unwrap()),
+        }])),
+    ];
+    let status = prop_oneof![
+        Just(RefundStatus::Pending),
+        Just(RefundStatus::Succeeded),
+        Just(RefundStatus::Failed)
+    ];
+    let when_short =
+        prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
+    prop_oneof![
+        (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64).prop_map(
+            move |(purchase, first, second, minor, late)| {
+                let lines = vec![line("l1", minor, &first), line("l2", 1_000, &second)];
+                let mut paid = payment(account(purchase), &[&id(purchase)], lines);
+                paid.paid_at = Some(at(late));
+                Command::Pay(Box::new(paid))
+            }
+        ),
+        (0..6_u8, 0..4_u8, claim, status).prop_map(move |(purchase, refund_id, claim, status)| {
+            let mut back = refund(&id(purchase), claim);
+            if refund_id > 0 {
+                back = named(back, &format!("re_{refund_id}"));
+                back.status = status;
+            }
+            Command::Refund(Box::new(back))
+        }),
+        (0..2_u8, 0..120_i64, when_short).prop_map(move |(purchase, cost, when_short)| {
+            let meter = if cost % 3 == 0 { "tokens" } else { "api" };
+            consume_with(account(purchase), cost, meter, when_short)
+        }),
+    ]
+}

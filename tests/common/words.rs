@@ -1,0 +1,238 @@
+//! A few words for saying events to the ledger, by hand. The one place in the tests that spells out
+//! the ledger's commands; nothing here is read from a wire.
+//!
+//! Use it with `#[path = "../common/words.rs"] mod words;`.
+
+#![allow(dead_code, reason = "each test crate uses its own part of it")]
+
+use std::sync::Arc;
+
+use creditd::ledger::*;
+
+pub const UNIT: &str = "CRD";
+
+pub fn name(text: &str) -> Name {
+    Name::from(text)
+}
+
+pub fn credits(steps: i64) -> Credits {
+    Credits::from_steps(steps)
+}
+
+pub fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + minute * 60).unwrap()
+}
+
+/// A package that grants `credits` in mode add and takes spent credits as debt, unless changed.
+#[derive(Clone, Debug)]
+pub struct Package {
+    pub terms: Terms,
+    pub credits: i64,
+    pub kinds: Vec<AccountKind>,
+}
+
+pub fn package(id: &str, credits: i64) -> Package {
+    let terms = Terms {
+        package: name(id),
+        catalog_hash: name("test"),
+        unit: name(UNIT),
+        decimals: 2,
+        family: name(id),
+        mode: Mode::Add,
+        promotional: false,
+        priority: 50,
+        applies_to: Vec::new(),
+        when_spent: WhenSpent::Debt,
+        refundable: true,
+    };
+    Package { terms, credits, kinds: Vec::new() }
+}
+
+impl Package {
+    pub fn when_spent(mut self, when_spent: WhenSpent) -> Self {
+        self.terms.when_spent = when_spent;
+        self
+    }
+
+    pub fn final_sale(mut self) -> Self {
+        self.terms.refundable = false;
+        self
+    }
+
+    pub fn promotional(mut self) -> Self {
+        self.terms.promotional = true;
+        self
+    }
+
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.terms.priority = priority;
+        self
+    }
+
+    pub fn for_meters(mut self, meters: &[&str]) -> Self {
+        self.terms.applies_to = meters.iter().map(|meter| name(meter)).collect();
+        self
+    }
+
+    pub fn only(mut self, kind: AccountKind) -> Self {
+        self.kinds = vec![kind];
+        self
+    }
+
+    pub fn reset(self, family: &str) -> Self {
+        self.reset_with(family, ResetScope::Family, 0, ResetOverdraft::Repay)
+    }
+
+    pub fn reset_with(
+        mut self,
+        family: &str,
+        scope: ResetScope,
+        rollover_max_steps: i64,
+        overdraft: ResetOverdraft,
+    ) -> Self {
+        self.terms.family = name(family);
+        self.terms.mode = Mode::Reset(Reset { scope, rollover_max_steps, overdraft });
+        self
+    }
+}
+
+/// One line of a payment.
+pub fn line(id: &str, paid_minor: i64, package: &Package) -> PaidLine {
+    let facts = LineFacts {
+        line_id: (!id.is_empty()).then(|| name(id)),
+        product: Some(package.terms.package.clone()),
+        variant: None,
+        quantity: Number::ONE,
+        paid_minor,
+        credits: None,
+        period_end: None,
+    };
+    let priced = Ok(Pricing::Grants {
+        terms: Arc::new(package.terms.clone()),
+        credits: credits(package.credits),
+        account_kinds: package.kinds.clone(),
+    });
+    PaidLine { facts, priced }
+}
+
+pub fn fee(id: &str, paid_minor: i64) -> PaidLine {
+    let mut fee = line(id, paid_minor, &package("fee", 0));
+    fee.priced = Ok(Pricing::MoneyOnly { package: name("fee"), account_kinds: Vec::new() });
+    fee
+}
+
+fn reference(kind: ReferenceKind, value: &str) -> Reference {
+    Reference { namespace: name("shop"), kind, value: name(value) }
+}
+
+/// `in_1` is an invoice, `pay_1` a payment, `ord_1` an order, anything else another id.
+pub fn references(ids: &[&str]) -> Vec<Reference> {
+    let mut references: Vec<Reference> = ids
+        .iter()
+        .map(|id| match id.split('_').next() {
+            Some("in") => reference(ReferenceKind::Invoice, id),
+            Some("pay") => reference(ReferenceKind::Payment, id),
+            Some("ord") => reference(ReferenceKind::Order, id),
+            _ => reference(ReferenceKind::Other, id),
+        })
+        .collect();
+    references.sort();
+    references
+}
+
+pub fn payment(account: &str, ids: &[&str], lines: Vec<PaidLine>) -> Payment {
+    Payment {
+        account: name(account),
+        account_kind: None,
+        account_name: None,
+        purchased_by: None,
+        references: references(ids),
+        order_id: None,
+        currency: Currency::of("USD").unwrap(),
+        lines,
+        paid_minor: None,
+        paid_at: None,
+    }
+}
+
+pub fn pay(account: &str, id: &str, paid_minor: i64, package: &Package) -> Command {
+    Command::Pay(Box::new(payment(account, &[id], vec![line("l1", paid_minor, package)])))
+}
+
+pub fn refund(id: &str, claim: RefundClaim) -> Refund {
+    Refund {
+        references: references(&[id]),
+        order_id: None,
+        name: RefundName::Event(EventName { source: name("shop"), id: name("") }),
+        currency: None,
+        claim,
+        status: RefundStatus::Succeeded,
+    }
+}
+
+pub fn amount(minor: i64) -> RefundClaim {
+    RefundClaim::Amount(StatedMoney::Minor(minor))
+}
+
+pub fn total(minor: i64) -> RefundClaim {
+    RefundClaim::Total(StatedMoney::Minor(minor))
+}
+
+pub fn take_back(id: &str, claim: RefundClaim) -> Command {
+    Command::Refund(Box::new(refund(id, claim)))
+}
+
+pub fn named(mut refund: Refund, id: &str) -> Refund {
+    refund.name = RefundName::Id(name(id));
+    refund
+}
+
+pub fn consume(account: &str, cost: i64) -> Command {
+    consume_with(account, cost, "api", WhenShort::Overdraft)
+}
+
+pub fn consume_with(account: &str, cost: i64, meter: &str, when_short: WhenShort) -> Command {
+    Command::Use(Usage {
+        account: name(account),
+        unit: name(UNIT),
+        meter: Some(name(meter)),
+        quantity: Number::ONE,
+        cost: credits(cost),
+        when_short,
+    })
+}
+
+/// 16 bytes from any text, unlike for unlike texts.
+fn bytes(text: &str) -> [u8; 16] {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, text).hash(&mut hasher);
+        hasher.finish().to_be_bytes()
+    };
+    [half(1), half(2)].concat().try_into().unwrap()
+}
+
+/// An event called `id` that asks for `command`; its meaning is the command.
+pub fn event(id: &str, command: Command) -> Request {
+    let command = match command {
+        Command::Refund(mut refund) => {
+            if let RefundName::Event(event) = &mut refund.name {
+                event.id = name(id);
+            }
+            Command::Refund(refund)
+        }
+        other => other,
+    };
+    let fingerprint = bytes(&format!("{command:?}"));
+    Request {
+        key: EventKey(bytes(id)),
+        conflict_key: EventKey(bytes(&format!("{id}{command:?}"))),
+        fingerprint: Fingerprint(fingerprint),
+        name: EventName { source: name("shop"), id: name(id) },
+        kind: name("test"),
+        occurred_at: None,
+        traceparent: None,
+        asks: Asks::Command(command),
+    }
+}

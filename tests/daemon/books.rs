@@ -1,0 +1,363 @@
+//! The books as text, a row a line, whoever keeps them: everything that the same events in the same
+//! order must make the same, which is everything but row ids and the database's clock.
+
+use std::collections::{BTreeMap, HashMap};
+
+use creditd::catalog::Catalog;
+use creditd::event::{self, Message, Sources};
+use creditd::ledger::{
+    Account, AccountId, Balance, Book, EventKey, Lot, Purchase, Record, RefundName, Request, Rules,
+    SliceFrom, Timestamp, decide,
+};
+use creditd::notice::{Wire, render, render_parked};
+use creditd::settings::Settings;
+use creditd::store::verify::verify;
+use creditd::store::{Arrival, Store};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::database::TestDatabase;
+use crate::world::with;
+
+/// Kinds of rows, each with its rows, sorted.
+pub(crate) type Text = BTreeMap<&'static str, Vec<String>>;
+
+/// Books in a database of their own, written through the store alone.
+pub(crate) struct Books {
+    settings: Settings,
+    store: Store,
+    tables: PgPool,
+    _database: TestDatabase,
+}
+
+impl Books {
+    pub(crate) async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let variable = ("CREDITD__DATABASE__URL".into(), database.url().into());
+        let settings = Settings::parse("creditd.toml".as_ref(), "", [variable], &[]).unwrap();
+        Store::migrate(&settings.database).await.unwrap();
+        let store = Store::connect(&settings.database).await.unwrap();
+        let url = with(&database.url(), "options=-csearch_path=creditd");
+        let tables = PgPool::connect_lazy(&url).unwrap();
+        Self { settings, store, tables, _database: database }
+    }
+
+    /// One batch; gives the time at which it was decided.
+    pub(crate) async fn post(
+        &self,
+        batch: &[Arrival],
+        rules: &Rules,
+        catalog: &Catalog,
+    ) -> Timestamp {
+        post(&self.store, batch, rules, catalog).await
+    }
+
+    pub(crate) async fn text(&self) -> Text {
+        in_tables(&self.tables).await
+    }
+
+    /// What `creditd verify` does.
+    pub(crate) async fn prove(&self) {
+        self.store.check_units(&[("CRD".into(), 2)]).await.unwrap();
+        let pool = Store::reader(&self.settings.database).await.unwrap();
+        let verified = verify(&pool, 20, &mut |_| {}).await.unwrap();
+        let broken: Vec<_> = verified.checks.iter().filter(|check| check.broken > 0).collect();
+        assert!(verified.is_sound(), "{broken:#?}");
+    }
+}
+
+/// Opens, decides and commits one batch, as an intake does.
+pub(crate) async fn post(
+    store: &Store,
+    arrivals: &[Arrival],
+    rules: &Rules,
+    catalog: &Catalog,
+) -> Timestamp {
+    let mut batch = store.open_batch(arrivals).await.unwrap();
+    let now = batch.now;
+    for arrival in arrivals {
+        decide(&mut batch.book, rules, &arrival.request, now);
+    }
+    let notices = wires(&batch.book, catalog);
+    batch.commit(arrivals, &notices).await.unwrap();
+    now
+}
+
+pub(crate) fn arrival(request: &Request, body: &str) -> Arrival {
+    let body = Some(body.as_bytes().to_vec());
+    Arrival { request: request.clone(), body, properties: None }
+}
+
+/// A message as the intake reads it.
+pub(crate) fn read(body: &str, catalog: &Catalog) -> Arrival {
+    let message = Message { body: body.as_bytes().to_vec(), ..Message::default() };
+    arrival(&event::read(&message, catalog, &Sources::default(), 65_536), body)
+}
+
+fn wires(book: &Book, catalog: &Catalog) -> Vec<Wire> {
+    let journal = &book.journal;
+    let notices = journal.notices.iter().map(|notice| render(notice, catalog));
+    notices.chain(journal.parked_notices.iter().map(render_parked)).collect()
+}
+
+/// A row as text; an empty part is one that a row does not have.
+macro_rules! row {
+    ($($part:expr),+ $(,)?) => { [$($part.to_string()),+].join("|") };
+}
+
+fn or_none<T: ToString>(part: Option<T>) -> String {
+    part.map_or_else(String::new, |part| part.to_string())
+}
+
+fn key(event: EventKey) -> uuid::Uuid {
+    uuid::Uuid::from_bytes(event.0)
+}
+
+pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
+    let names: HashMap<AccountId, &Account> =
+        book.accounts.values().map(|account| (account.id, account)).collect();
+    let balances: Vec<&Balance> = book
+        .accounts
+        .values()
+        .flat_map(|account| account.balances.values())
+        .filter(|balance| balance.entry_seq > 0)
+        .collect();
+    let name = |id: &AccountId| &names[id].name;
+    let lots = balances.iter().flat_map(|balance| {
+        balance.lots.iter().map(|lot| row!(name(&balance.account), balance.unit, lot_row(lot)))
+    });
+    let entries = book.journal.entries.iter().map(|entry| {
+        row!(
+            name(&entry.account),
+            entry.unit,
+            entry.seq,
+            entry.kind.code(),
+            or_none(entry.lot.map(|lot| lot.0)),
+            entry.credits.steps(),
+            entry.balance_after.steps(),
+            key(entry.event),
+            entry.occurred_at.as_microsecond(),
+        )
+    });
+    let flips = book.journal.flips.iter().map(|flip| {
+        let threshold = or_none(flip.threshold.map(|threshold| threshold.steps()));
+        let (account, is) = (name(&flip.account), (flip.latched, flip.balance.steps()));
+        row!(account, flip.unit, flip.entry_seq, threshold, is.0, is.1, key(flip.event))
+    });
+    Text::from([
+        (
+            "balances",
+            sorted(balances.iter().map(|balance| balance_row(name(&balance.account), balance))),
+        ),
+        ("lots", sorted(lots)),
+        ("entries", sorted(entries)),
+        ("flips", sorted(flips)),
+        ("lines", sorted(book.purchases.values().flat_map(line_rows))),
+        ("slices", sorted(book.purchases.values().flat_map(slice_rows))),
+        ("refunds", sorted(book.purchases.values().flat_map(refund_rows))),
+        ("notices", sorted(wires(book, catalog).iter().map(notice_row))),
+        ("events", sorted(book.journal.records.iter().map(|record| event_row(record, &names)))),
+    ])
+}
+
+fn balance_row(name: &str, balance: &Balance) -> String {
+    let latched: Vec<String> =
+        balance.latched.iter().map(|threshold| threshold.steps().to_string()).collect();
+    row!(
+        name,
+        balance.unit,
+        balance.balance.steps(),
+        balance.overdraft.steps(),
+        balance.entry_seq,
+        balance.last_lot.0,
+        balance.last_repayment,
+        latched.join(","),
+        balance.depleted,
+    )
+}
+
+fn lot_row(lot: &Lot) -> String {
+    row!(
+        lot.no.0,
+        lot.package,
+        lot.family,
+        lot.granted.steps(),
+        lot.remaining.steps(),
+        lot.forfeited.steps(),
+        lot.promotional,
+        lot.priority,
+        lot.applies_to.join(","),
+        lot.opened_at.as_microsecond(),
+        lot.paid.paid_at.as_microsecond(),
+        lot.paid.reference,
+        or_none(lot.cost.as_ref().map(|cost| cost.minor)),
+    )
+}
+
+fn references(purchase: &Purchase) -> String {
+    let mut texts: Vec<String> = purchase
+        .references
+        .iter()
+        .map(|one| format!("{} {} {}", one.namespace, one.kind.code(), one.value))
+        .collect();
+    texts.sort();
+    texts.join(",")
+}
+
+fn line_rows(purchase: &Purchase) -> Vec<String> {
+    let lines = purchase.sale.iter().flat_map(|sale| &sale.lines);
+    (0..)
+        .zip(lines)
+        .map(|(no, line): (i32, _)| {
+            row!(
+                references(purchase),
+                no,
+                or_none(line.facts.line_id.as_ref()),
+                line.facts.paid_minor,
+                line.granted.steps(),
+                line.reversed.steps(),
+                line.shortfall.steps(),
+                line.reversed_minor,
+                or_none(line.lot.map(|lot| lot.0)),
+                key(line.event),
+            )
+        })
+        .collect()
+}
+
+fn slice_rows(purchase: &Purchase) -> Vec<String> {
+    let lines = purchase.sale.iter().flat_map(|sale| &sale.lines);
+    (0..)
+        .zip(lines)
+        .flat_map(|(no, line): (i32, _)| line.slices.iter().map(move |slice| (no, slice)))
+        .map(|(no, slice)| {
+            let (source, lot) = match slice.from {
+                SliceFrom::Lot(lot) => ("lot", Some(lot.0)),
+                SliceFrom::Overdraft => ("overdraft", None),
+                SliceFrom::Lapsed => ("lapsed", None),
+                SliceFrom::Shortfall => ("shortfall", None),
+            };
+            let moved = (slice.credits.steps(), slice.returned.steps());
+            row!(references(purchase), no, slice.no, source, or_none(lot), moved.0, moved.1)
+        })
+        .collect()
+}
+
+fn refund_rows(purchase: &Purchase) -> Vec<String> {
+    purchase
+        .refunds
+        .iter()
+        .map(|(name, refund)| {
+            let (source, name) = match name {
+                RefundName::Id(id) => ("", id),
+                RefundName::Event(event) => (&*event.source, &event.id),
+            };
+            row!(references(purchase), source, name, refund.status.code(), key(refund.event))
+        })
+        .collect()
+}
+
+/// What a parked notice says holds the time of its event, which is the clock's where it has none.
+fn notice_row(notice: &Wire) -> String {
+    let account = or_none(notice.account.as_ref().map(|(_, name)| name));
+    let data = if notice.account.is_some() { &*notice.data } else { "" };
+    let id = uuid::Uuid::from_bytes(notice.id);
+    row!(account, notice.sequence, notice.kind, id, key(notice.event), data)
+}
+
+fn event_row(record: &Record, names: &HashMap<AccountId, &Account>) -> String {
+    let used = record.used.as_ref();
+    row!(
+        key(record.key),
+        record.name.id,
+        record.kind,
+        record.verdict.outcome(),
+        or_none(record.verdict.reason()),
+        or_none(record.account.map(|account| &names[&account].name)),
+        or_none(used.map(|used| used.cost.steps())),
+        or_none(used.map(|used| used.uncovered.steps())),
+    )
+}
+
+fn sorted(rows: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut rows: Vec<String> = rows.into_iter().collect();
+    rows.sort();
+    rows
+}
+
+/// Of each kind, the parts of a row in the same order as in memory.
+const ROWS: [(&str, &str); 9] = [
+    (
+        "balances",
+        "SELECT name, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
+             array_to_string(latched, ','), depleted
+         FROM balance JOIN account USING (account_id)
+         WHERE entry_seq > 0",
+    ),
+    (
+        "lots",
+        "SELECT name, unit, lot_no, package, family, granted, remaining, forfeited, promotional,
+             priority, array_to_string(applies_to, ','),
+             (1000000 * extract(EPOCH FROM lot.opened_at))::BIGINT,
+             (1000000 * extract(EPOCH FROM paid_at))::BIGINT, paid_by, cost_minor
+         FROM lot JOIN account USING (account_id)",
+    ),
+    (
+        "entries",
+        "SELECT name, unit, seq, entry.kind, lot_no, credits, balance_after, event_key,
+             (1000000 * extract(EPOCH FROM occurred_at))::BIGINT
+         FROM entry JOIN account USING (account_id)",
+    ),
+    (
+        "flips",
+        "SELECT name, unit, entry_seq, threshold, latched, balance, event_key
+         FROM latch_flip JOIN account USING (account_id)",
+    ),
+    (
+        "lines",
+        "SELECT called.by, line_no, line_id, paid_minor, granted, reversed, shortfall,
+             reversed_minor, lot_no, event_key
+         FROM purchase_line JOIN called USING (purchase_id)",
+    ),
+    (
+        "slices",
+        "SELECT called.by, line_no, revocation_no, source, lot_no, credits, returned
+         FROM revocation JOIN called USING (purchase_id)",
+    ),
+    (
+        "refunds",
+        "SELECT called.by, source, name, status, event_key
+         FROM refund JOIN called USING (purchase_id)",
+    ),
+    (
+        "notices",
+        "SELECT account, sequence, type, notice_id, event_key,
+             CASE WHEN account IS NOT NULL THEN data END
+         FROM notice",
+    ),
+    (
+        "events",
+        "SELECT event_key, id, type, outcome, reason, name, cost, uncovered
+         FROM inbox LEFT JOIN account USING (account_id)",
+    ),
+];
+
+pub(crate) async fn in_tables(tables: &PgPool) -> Text {
+    let mut text = Text::new();
+    for (kind, rows) in ROWS {
+        let sql = format!(
+            "WITH called AS (
+                 SELECT purchase_id, string_agg(name, ',' ORDER BY name COLLATE \"C\") AS by
+                 FROM purchase_reference, concat_ws(' ', namespace, kind, value) AS name
+                 GROUP BY purchase_id
+             )
+             SELECT string_agg(coalesce(part.value, ''), '|' ORDER BY part.place)
+             FROM (SELECT row_number() OVER () AS number, row_to_json(rows) AS json FROM ({rows}) AS rows) AS numbered,
+                 json_each_text(json) WITH ORDINALITY AS part (name, value, place)
+             GROUP BY number"
+        );
+        let rows: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(tables).await.unwrap();
+        text.insert(kind, sorted(rows));
+    }
+    text
+}

@@ -1,0 +1,203 @@
+//! The commands as a person or a script meets them: exit codes, and what is said.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::events::{CATALOG, load, payment, usage};
+use crate::world::{World, text, until, with};
+
+fn write(world: &World, file: &str, text: &str) -> PathBuf {
+    let path = world.config().join(file);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn check_names_every_mistake_with_file_and_line_and_exits_78() {
+    let world = World::new().await;
+    let said = world.ends(0, &["check"]).await;
+    assert!(said.starts_with("settings and catalog are right"), "{said}");
+
+    write(
+        &world,
+        "creditd.toml",
+        "[intake]\nworkers = \"two\"\nbatch_max = 0\n\n[rely]\nwindow = 1\n",
+    );
+    write(&world, "catalog.toml", &format!("{CATALOG}\n[units.X]\ndecimals = 12\n"));
+    let said = world.ends(78, &["check"]).await;
+
+    let line = CATALOG.lines().count() + 3;
+    for place in [
+        "creditd.toml:2: intake.workers: ".to_owned(),
+        "creditd.toml:3: intake.batch_max: ".to_owned(),
+        "creditd.toml:5: rely: ".to_owned(),
+        format!("catalog.toml:{line}: units.X.decimals: "),
+    ] {
+        assert!(said.contains(&place), "{place} is not in\n{said}");
+    }
+    assert!(said.trim_end().ends_with("4 mistakes"), "{said}");
+    // The daemon does not start with what check refuses, and says the same.
+    let said = world.ends(78, &["run"]).await;
+    assert!(said.contains("creditd.toml:3: intake.batch_max: "), "{said}");
+    let json: Value =
+        serde_json::from_slice(&world.run(&["check", "--json"]).await.stdout).unwrap();
+    assert_eq!(json["mistakes"].as_array().unwrap().len(), 4);
+    assert_eq!(json["mistakes"][0]["line"], 2);
+}
+
+#[tokio::test]
+async fn check_online_tells_which_servers_are_away_and_exits_69() {
+    let world = World::new().await;
+    let said = world.ends(0, &["check", "--online"]).await;
+    assert!(said.contains("database: answers") && said.contains("broker: answers"), "{said}");
+
+    // Port 1 is nobody's.
+    let nowhere = [
+        "--set",
+        "database.url=postgres://u@127.0.0.1:1/d",
+        "--set",
+        "broker.url=amqp://127.0.0.1:1",
+    ];
+    let said = world.ends(69, &[&["check", "--online"], &nowhere[..]].concat()).await;
+    assert!(said.contains("database: could not connect"), "{said}");
+    assert!(said.contains("broker: could not connect"), "{said}");
+    for command in [&["migrate"][..], &["balance", "ada"], &["verify"], &["publish", "/dev/null"]] {
+        world.ends(69, &[command, &nowhere[..]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_events_is_published_and_its_balances_are_shown() {
+    let world = World::new().await;
+    let daemon = world.daemon().await;
+    let lines = [
+        "# a story".to_owned(),
+        payment("p-1", "ada", "in-1"),
+        String::new(),
+        usage("u-1", "ada", 1_234),
+    ];
+    let file = write(&world, "story.jsonl", &lines.join("\n"));
+    world.ends(1, &["balance", "ada"]).await;
+
+    let said = world.ends(0, &["publish", file.to_str().unwrap()]).await;
+    world.until_known(2).await;
+
+    assert!(said.contains("2 events published and confirmed"), "{said}");
+    let output = world.run(&["balance", "ada", "--json"]).await;
+    let holdings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(holdings["account"], "ada");
+    assert_eq!(holdings["balances"][0]["unit"], "CRD");
+    assert_eq!(holdings["balances"][0]["balance"], "137.66");
+    assert_eq!(holdings["balances"][0]["lots"][0]["package"], "starter");
+    let said = world.ends(1, &["balance", "nobody"]).await;
+    assert!(said.contains("nobody"), "{said}");
+    let said = world.ends(0, &["history", "ada"]).await;
+    assert!(said.contains("shop/u-1") && said.contains("-12.34"), "{said}");
+    daemon.stop().await;
+    world.proves().await;
+}
+
+#[tokio::test]
+async fn a_command_that_nobody_can_understand_exits_64() {
+    let world = World::new().await;
+
+    for args in [
+        &[][..],
+        &["teleport"],
+        &["balance"],
+        &["balance", "ada", "--loud"],
+        &["history", "ada", "--limit", "0"],
+        &["publish"],
+        &["check", "--set", "intake.workers"],
+    ] {
+        world.ends(64, args).await;
+    }
+    world.ends(0, &["--help"]).await;
+    world.ends(0, &["--version"]).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_at_start_and_exits_78() {
+    let world = World::new().await;
+    let daemon = world.daemon().await;
+    let taken = format!("http.listen={}", daemon.http.as_ref().unwrap());
+
+    let said = world.ends(78, &["run", "--set", "http.enabled=true", "--set", &taken]).await;
+
+    assert!(said.contains("change http.listen"), "{said}");
+    daemon.stop().await;
+}
+
+const PASSWORD: &str = "hunter2-of-the-books";
+const PAYLOAD: &str = "hunter3-in-a-body";
+
+/// At trace level, where the libraries would print URLs and frames: with servers that let us in,
+/// with one that refuses the password, and with events that are parked.
+#[tokio::test]
+async fn no_secret_and_no_payload_is_ever_said() {
+    let mut world = World::new().await;
+    let url = world.settings.database.url.expose().to_owned();
+    let broker = world.settings.broker.url.expose().to_owned();
+    // Databases that trust this machine take any password; others refuse this one.
+    let (_, rest) = url.split_once("://").unwrap();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let wrong_database = format!("postgres://postgres:{PASSWORD}@{host}");
+    let (_, rest) = broker.split_once("://").unwrap();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let wrong_broker = format!("amqp://guest:{PASSWORD}@{host}");
+    world.set("LOG__LEVEL", "trace");
+    let mut said = String::new();
+
+    // Everything works, and there is something to say about events.
+    let with_trace = [("RUST_LOG", "trace")];
+    let daemon = world.tracing(&with_trace);
+    daemon.says("consuming").await;
+    let mut events = load("u", 20, 5);
+    events.push(
+        payment(PAYLOAD, PAYLOAD, PAYLOAD).replace("\"USD\"", &format!("{{\"{PAYLOAD}\":1}}")),
+    );
+    events.push(PAYLOAD.to_owned());
+    world.publish(&events).await;
+    world.until_known(22).await;
+    world.all_told().await;
+    let secret = world.settings.broker.url.expose().to_owned();
+    said.push_str(&daemon.log_text());
+    daemon.stop().await;
+    assert!(said.contains("\"TRACE\"") || said.contains("\"DEBUG\""), "nothing was traced");
+    assert!(!said.contains(&secret), "{said}");
+    // Its id is an event's name, which is said; nothing else of it is.
+    let named = said.replace(&format!("shop/{PAYLOAD}"), "");
+    assert!(!named.contains(PAYLOAD), "{named}");
+
+    // A broker that refuses the password, again and again.
+    let wrong = [
+        with_trace[0],
+        ("CREDITD__BROKER__URL", &wrong_broker),
+        ("CREDITD__DATABASE__URL", &wrong_database),
+    ];
+    let daemon = world.tracing(&wrong);
+    until("the daemon to complain or to end", async || {
+        daemon.said(&["consuming broke off, trying again"]) > 1
+            || daemon.log_text().contains("creditd: ")
+    })
+    .await;
+    said.push_str(&daemon.log_text());
+    drop(daemon);
+    let broken = with(&wrong_database.replace("postgres://", "postgre://"), PASSWORD);
+    for (key, url) in [
+        ("database.url", &wrong_database),
+        ("database.url", &broken),
+        ("broker.url", &wrong_broker),
+        ("broker.url", &format!("{wrong_broker}/{PASSWORD}/x")),
+    ] {
+        let set = format!("{key}={url}");
+        for command in [&["check", "--online"][..], &["publish", "/dev/null"], &["balance", "ada"]]
+        {
+            let output = world.run(&[command, &["--set", &set]].concat()).await;
+            said.push_str(&text(&output.stdout));
+            said.push_str(&text(&output.stderr));
+        }
+    }
+    assert!(!said.contains(PASSWORD), "{said}");
+}
