@@ -117,7 +117,7 @@ async fn measure(world: &World, options: &Options) -> Fallible<Report> {
         }
     }
     let books = left_behind.ok_or("nothing was run")?;
-    Report::new(world, options, funding, runs, books).await
+    Report::new(world, funding, runs, books).await
 }
 
 /// The books that every run begins with: one payment an account, taken in by creditd itself.

@@ -29,7 +29,7 @@ const GOAL: f64 = 8.0;
 impl Report {
     pub(crate) async fn new(
         world: &World,
-        _options: &Options,
+
         funding: Run,
         runs: Vec<(Contender, Run)>,
         books: Books,
