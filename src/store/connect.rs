@@ -176,6 +176,9 @@ pub(super) fn options(settings: &DatabaseSettings) -> Result<PgConnectOptions, S
             // Every statement finds its rows by key. Plans are kept, so one that was made while a
             // table was small must not walk through all of it once it is large.
             ("enable_seqscan", "off"),
+            // Nor may a batch of keys be joined with all of a table: each key is looked up.
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
             ("jit", "off"),
         ])
         // Statements are logged with the error that they end in, not one by one.
