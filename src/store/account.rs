@@ -15,6 +15,7 @@ pub(super) async fn lock(
     ids: &[AccountId],
     names: &mut Names,
 ) -> Result<Vec<Account>, StoreError> {
+    // "+ 0" keeps the planner from walking all accounts in the order of their key.
     // NO KEY UPDATE: no one refers to an account's key but rows written under this very lock.
     let statement = sqlx::query(
         "SELECT account_id, name, kind, kind_at, kind_source, kind_event,
@@ -22,7 +23,7 @@ pub(super) async fn lock(
              notice_sequence, declines::TEXT
          FROM account
          WHERE name = ANY($1) OR account_id = ANY($2)
-         ORDER BY account_id
+         ORDER BY account_id + 0
          FOR NO KEY UPDATE",
     )
     .bind(column(wanted, |name| &**name))

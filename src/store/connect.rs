@@ -176,6 +176,11 @@ pub(super) fn options(settings: &DatabaseSettings) -> Result<PgConnectOptions, S
             // Every statement finds its rows by key. Plans are kept, so one that was made while a
             // table was small must not walk through all of it once it is large.
             ("enable_seqscan", "off"),
+            // Nor may a batch of keys be joined with all of a table: each key is looked up.
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            // One plan for every size of batch: planning 2,000 keys anew costs more than it finds.
+            ("plan_cache_mode", "force_generic_plan"),
             ("jit", "off"),
         ])
         // Statements are logged with the error that they end in, not one by one.

@@ -84,7 +84,7 @@ impl Store {
         let statement = sqlx::query(
             "UPDATE notice
              SET published_at = clock_timestamp()
-             WHERE notice_id = ANY($1) AND published_at IS NULL",
+             WHERE notice_id = ANY($1)",
         )
         .bind(notices);
         let mut session = self.session().await?;

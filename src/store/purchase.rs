@@ -68,6 +68,7 @@ pub(super) async fn lock(
     wanted: &[Reference],
     names: &mut Names,
 ) -> Result<Vec<Row>, StoreError> {
+    // "+ 0" keeps the planner from walking all purchases in the order of their key.
     let statement = sqlx::query(
         "SELECT purchase_id, order_id, account_id, currency, paid_at, payments::TEXT, purchased_by
          FROM purchase
@@ -76,7 +77,7 @@ pub(super) async fn lock(
              FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
              JOIN purchase_reference USING (namespace, kind, value)
          )
-         ORDER BY purchase_id
+         ORDER BY purchase_id + 0
          FOR NO KEY UPDATE OF purchase",
     )
     .bind(column(wanted, |reference| &*reference.namespace))
