@@ -33,6 +33,8 @@ mod report;
 mod workload;
 mod world;
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -71,20 +73,33 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Fallible<()> {
+async fn main() -> ExitCode {
     let options = Options::parse();
+    match run(&options).await {
+        Ok(report) => {
+            report.print(&options);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Fallible<Report> {
     let world = World::new()?;
+    eprintln!("servers: {}", world.servers());
     let mut terminate = signal(SignalKind::terminate())?;
     let measured = tokio::select! {
-        measured = measure(&world, &options) => measured,
+        measured = measure(&world, options) => measured,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
         _ = terminate.recv() => Err("terminated".into()),
     };
     let cleaned = world.clean_up().await;
     let report = measured?;
     cleaned?;
-    report.print(&options);
-    Ok(())
+    Ok(report)
 }
 
 async fn measure(world: &World, options: &Options) -> Fallible<Report> {

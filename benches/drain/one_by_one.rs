@@ -22,6 +22,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, PgConnection, PgPool};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use url::Url;
 use uuid::Uuid;
 
 use crate::world::{CONFIG, Database, World, connect};
@@ -80,7 +81,7 @@ impl OneByOne {
 }
 
 async fn consume(
-    amqp: String,
+    amqp: Url,
     queue: String,
     handler: Handler,
     options: Options,

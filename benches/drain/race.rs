@@ -26,6 +26,7 @@ pub(crate) struct Run {
 
 /// How often the queue's depth is asked for; the broker answers that from memory.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(1);
 /// How long a contender may go without a message less in the queue.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,10 +45,7 @@ impl Race<'_> {
 
         wait_for_relay(&mut books, &mut running).await?;
         running.stop().await?;
-        match queue.waiting().await? {
-            0 => {}
-            left => return Err(format!("{left} messages were not acknowledged").into()),
-        }
+        refuse_leftovers(&queue).await?;
         queue.close().await?;
         books.close().await?;
         self.world.delete_queues().await?;
@@ -120,6 +118,18 @@ async fn wait_for_relay(books: &mut PgConnection, running: &mut Running) -> Fall
         refuse_to_wait_longer(since, "the relay")?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// What the contender did not acknowledge comes back to the queue soon after it has gone.
+async fn refuse_leftovers(queue: &Queue) -> Fallible<()> {
+    let since = Instant::now();
+    while since.elapsed() < COMES_BACK_WITHIN {
+        match queue.waiting().await? {
+            0 => tokio::time::sleep(LOOK_EVERY).await,
+            left => return Err(format!("{left} messages were not acknowledged").into()),
+        }
+    }
+    Ok(())
 }
 
 fn refuse_to_wait_longer(since: Instant, what: &str) -> Fallible<()> {

@@ -39,7 +39,7 @@ impl Report {
             sqlx::query_scalar("SHOW server_version").fetch_one(&mut server).await?;
         let settings = settings(&mut server).await?;
         server.close().await?;
-        let amqp = world.amqp.parse()?;
+        let amqp = world.amqp.clone();
         let rabbitmq = tokio::task::spawn_blocking(move || rabbitmq_version(&amqp)).await?;
         let rabbitmq = rabbitmq.unwrap_or_else(|_| "of unknown version".to_owned());
         let servers = format!("PostgreSQL {postgres}, RabbitMQ {rabbitmq}");
@@ -60,9 +60,13 @@ impl Report {
         for line in [
             format!("Machine: {}, shared by both servers and the contender", self.machine),
             format!("Servers: {}; the queue is a quorum queue of one node", self.servers),
-            format!("PostgreSQL: {}; all else is default", settings.join(", ")),
             format!(
-                "creditd {}: the whole daemon with its default settings",
+                "PostgreSQL: {}; but for connections, logging and locale all else is default",
+                settings.join(", ")
+            ),
+            format!(
+                "creditd {}: the whole daemon with its default settings; payments with their notices \
+                 relayed beside them",
                 env!("CARGO_PKG_VERSION")
             ),
             format!(

@@ -17,7 +17,7 @@ use crate::workload::Workload;
 pub(crate) struct World {
     /// Any database of the server, to create others from.
     pub(crate) postgres: Url,
-    pub(crate) amqp: String,
+    pub(crate) amqp: Url,
     name: String,
     folder: tempfile::TempDir,
 }
@@ -49,10 +49,19 @@ impl World {
                 "CREDITD_TEST_POSTGRES",
                 "postgres://postgres@127.0.0.1:5432/postgres",
             )?,
-            amqp: server("CREDITD_TEST_AMQP", "amqp://guest:guest@127.0.0.1:5672")?.into(),
+            amqp: server("CREDITD_TEST_AMQP", "amqp://guest:guest@127.0.0.1:5672")?,
             name: format!("creditd_bench_{}", std::process::id()),
             folder: tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?,
         })
+    }
+
+    /// For people, without passwords: a number is worth nothing without the server it is from.
+    pub(crate) fn servers(&self) -> String {
+        let place = |url: &Url| match (url.host_str().unwrap_or("?"), url.port()) {
+            (host, Some(port)) => format!("{host}:{port}"),
+            (host, None) => host.to_owned(),
+        };
+        format!("PostgreSQL at {}, RabbitMQ at {}", place(&self.postgres), place(&self.amqp))
     }
 
     /// A file of this benchmark's own.
@@ -116,7 +125,7 @@ impl World {
         command
             .env("CREDITD_CONFIG", CONFIG)
             .env("CREDITD__DATABASE__URL", database.url.as_str())
-            .env("CREDITD__BROKER__URL", &self.amqp)
+            .env("CREDITD__BROKER__URL", self.amqp.as_str())
             .env("CREDITD__BROKER__QUEUE", self.queue_name())
             .env("CREDITD__BROKER__EVENTS_EXCHANGE", format!("{}.billing", self.name))
             .env("CREDITD__BROKER__DEAD_EXCHANGE", format!("{}.dead", self.name))
@@ -196,8 +205,8 @@ impl Queue {
     }
 }
 
-pub(crate) async fn connect(amqp: &str) -> Fallible<Connection> {
-    Ok(Connection::connect(amqp, ConnectionProperties::default()).await?)
+pub(crate) async fn connect(amqp: &Url) -> Fallible<Connection> {
+    Ok(Connection::connect(amqp.as_str(), ConnectionProperties::default()).await?)
 }
 
 /// The last lines of a file, for an error that sends people there.
