@@ -100,7 +100,7 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
              AS new (account_id, kind, kind_at, kind_source, kind_event,
              display_name, display_name_at, display_name_source, display_name_event,
              notice_sequence, declines)
-         WHERE account.account_id = new.account_id",
+         WHERE account.account_id = ANY (ARRAY[new.account_id])",
     )
     .bind(column(&changed, |account| account.id.0))
     .bind(column(&changed, |account| account.kind.value.code()))

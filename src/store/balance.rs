@@ -89,7 +89,7 @@ pub(super) async fn update(
              $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched, depleted)
-         WHERE balance.account_id = new.account_id AND balance.unit = new.unit",
+         WHERE balance.account_id = ANY (ARRAY[new.account_id]) AND balance.unit = new.unit",
     );
     tx.run("write balances", bound(statement, &changed, now)).await.map(|_| ())
 }

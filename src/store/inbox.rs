@@ -118,7 +118,7 @@ pub(super) async fn park(tx: &mut Session, displaced: &[Displaced]) -> Result<()
         "UPDATE inbox
          SET outcome = 'parked', reason = displaced.reason
          FROM unnest($1::UUID[], $2::TEXT[]) AS displaced (event_key, reason)
-         WHERE inbox.event_key = displaced.event_key",
+         WHERE inbox.event_key = ANY (ARRAY[displaced.event_key])",
     )
     .bind(column(displaced, |displaced| key(displaced.event)))
     .bind(column(displaced, |displaced| displaced.rejection.reason.code()));

@@ -127,7 +127,7 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
              open = 0 < new.remaining
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[])
              AS new (account_id, unit, lot_no, remaining, forfeited)
-         WHERE lot.account_id = new.account_id
+         WHERE lot.account_id = ANY (ARRAY[new.account_id])
              AND lot.unit = new.unit
              AND lot.lot_no = new.lot_no",
     )

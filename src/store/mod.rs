@@ -16,6 +16,9 @@
 //! changed hands in between lets everything go and starts again; whoever loses a race for a key at
 //! save gets a transient error, and finds the winner's row the next time.
 //!
+//! Statements that join a batch with a table do it on `= ANY (ARRAY[key])`: plans are kept, and one
+//! made while a table was tiny must not walk all of it later (docs/benchmarks.md).
+//!
 //! Every wait has a deadline (`session`). Nothing here is half done: an error or a dropped future
 //! closes the connection, and the server rolls back.
 

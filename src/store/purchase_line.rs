@@ -27,7 +27,7 @@ pub(super) async fn load(
              reversed, shortfall, reversed_minor
          FROM purchase_line
          WHERE purchase_id = ANY($1)
-         ORDER BY purchase_id, line_no",
+         ORDER BY purchase_id + 0, line_no",
     )
     .bind(column(purchases, |id| id.0));
     let rows = tx.rows("load purchase lines", statement).await?;
@@ -103,7 +103,7 @@ pub(super) async fn update(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), St
              reversed_minor = new.reversed_minor
          FROM unnest($1::BIGINT[], $2::INTEGER[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[])
              AS new (purchase_id, line_no, reversed, shortfall, reversed_minor)
-         WHERE purchase_line.purchase_id = new.purchase_id
+         WHERE purchase_line.purchase_id = ANY (ARRAY[new.purchase_id])
              AND purchase_line.line_no = new.line_no",
     )
     .bind(column(&changed, |row| row.purchase.0))

@@ -16,11 +16,17 @@ pub(super) async fn accounts(
     wanted: &[Reference],
 ) -> Result<Vec<AccountId>, StoreError> {
     let statement = sqlx::query(
-        "SELECT DISTINCT account_id
-         FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
-         JOIN purchase_reference USING (namespace, kind, value)
-         JOIN purchase USING (purchase_id)
-         WHERE account_id IS NOT NULL",
+        "SELECT account_id
+         FROM purchase
+         WHERE purchase_id = ANY (ARRAY(
+             SELECT purchase_id
+             FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
+             JOIN purchase_reference
+                 ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
+                 AND purchase_reference.kind = wanted.kind
+                 AND purchase_reference.value = wanted.value
+         ))
+         AND account_id + 0 IS NOT NULL",
     )
     .bind(column(wanted, |reference| &*reference.namespace))
     .bind(column(wanted, |reference| reference.kind.code()))
@@ -41,9 +47,12 @@ pub(super) async fn load(
          FROM purchase_reference
          WHERE purchase_id = ANY($1)
          UNION
-         SELECT namespace, kind, value, purchase_id
+         SELECT wanted.namespace, wanted.kind, wanted.value, purchase_id
          FROM unnest($2::TEXT[], $3::TEXT[], $4::TEXT[]) AS wanted (namespace, kind, value)
-         JOIN purchase_reference USING (namespace, kind, value)",
+         JOIN purchase_reference
+                 ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
+                 AND purchase_reference.kind = wanted.kind
+                 AND purchase_reference.value = wanted.value",
     )
     .bind(column(purchases, |id| id.0))
     .bind(column(wanted, |reference| &*reference.namespace))
@@ -98,7 +107,7 @@ pub(super) async fn update(
          SET purchase_id = moved.purchase_id
          FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[])
              AS moved (namespace, kind, value, purchase_id)
-         WHERE purchase_reference.namespace = moved.namespace
+         WHERE purchase_reference.namespace = ANY (ARRAY[moved.namespace])
              AND purchase_reference.kind = moved.kind
              AND purchase_reference.value = moved.value",
     )

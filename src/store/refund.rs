@@ -94,7 +94,7 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::UUID[], $6::TEXT[],
              $7::TEXT[])
              AS new (purchase_id, source, name, status, event_key, event_source, event_id)
-         WHERE refund.purchase_id = new.purchase_id
+         WHERE refund.purchase_id = ANY (ARRAY[new.purchase_id])
              AND refund.source = new.source
              AND refund.name = new.name",
     )
@@ -119,7 +119,7 @@ pub(super) async fn delete(
     let statement = sqlx::query(
         "DELETE FROM refund
          USING unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[]) AS gone (purchase_id, source, name)
-         WHERE refund.purchase_id = gone.purchase_id
+         WHERE refund.purchase_id = ANY (ARRAY[gone.purchase_id])
              AND refund.source = gone.source
              AND refund.name = gone.name",
     )

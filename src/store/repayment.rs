@@ -100,7 +100,7 @@ pub(super) async fn update(tx: &mut Session, balances: &[&Balance]) -> Result<()
          SET returned = new.returned
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[])
              AS new (account_id, unit, repayment_no, returned)
-         WHERE repayment.account_id = new.account_id
+         WHERE repayment.account_id = ANY (ARRAY[new.account_id])
              AND repayment.unit = new.unit
              AND repayment.repayment_no = new.repayment_no",
     )

@@ -16,7 +16,7 @@ pub(super) async fn load(
         "SELECT purchase_id, line_no, revocation_no, source, lot_no, credits, returned
          FROM revocation
          WHERE purchase_id = ANY($1)
-         ORDER BY purchase_id, line_no, revocation_no",
+         ORDER BY purchase_id + 0, line_no, revocation_no",
     )
     .bind(column(purchases, |id| id.0));
     let rows = tx.rows("load revocations", statement).await?;
@@ -79,7 +79,7 @@ pub(super) async fn update(
          SET returned = new.returned
          FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::BIGINT[])
              AS new (purchase_id, line_no, revocation_no, returned)
-         WHERE revocation.purchase_id = new.purchase_id
+         WHERE revocation.purchase_id = ANY (ARRAY[new.purchase_id])
              AND revocation.line_no = new.line_no
              AND revocation.revocation_no = new.revocation_no",
     )
