@@ -19,15 +19,22 @@
 //! | [`daemon`] | where they meet: intake, relay, supervisor | the command line |
 //! | [`cli`] | one file a subcommand | |
 
-pub mod broker;
 pub mod catalog;
-pub mod cli;
-pub mod daemon;
 pub mod event;
 pub mod ledger;
 pub mod mistake;
 pub mod notice;
-pub mod observe;
 pub mod secret;
+
+#[cfg(feature = "servers")]
+pub mod broker;
+#[cfg(feature = "servers")]
+pub mod cli;
+#[cfg(feature = "servers")]
+pub mod daemon;
+#[cfg(feature = "servers")]
+pub mod observe;
+#[cfg(feature = "servers")]
 pub mod settings;
+#[cfg(feature = "servers")]
 pub mod store;
