@@ -30,3 +30,5 @@ mod sound;
 mod speed;
 #[path = "store/world.rs"]
 mod world;
+#[path = "store/young.rs"]
+mod young;

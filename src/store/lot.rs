@@ -56,11 +56,14 @@ pub(super) async fn load_closed(
         return Ok(Vec::new());
     }
     let statement = sqlx::query(
-        "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
+        "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
              promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
-         JOIN lot USING (account_id, unit, lot_no)
+         JOIN lot
+             ON lot.account_id = ANY (ARRAY[wanted.account_id])
+             AND lot.unit = wanted.unit
+             AND lot.lot_no = wanted.lot_no
          WHERE NOT open",
     )
     .bind(column(wanted, |name| name.account.0))

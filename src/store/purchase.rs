@@ -72,11 +72,14 @@ pub(super) async fn lock(
     let statement = sqlx::query(
         "SELECT purchase_id, order_id, account_id, currency, paid_at, payments::TEXT, purchased_by
          FROM purchase
-         WHERE purchase_id IN (
+         WHERE purchase_id = ANY (ARRAY(
              SELECT purchase_id
              FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
-             JOIN purchase_reference USING (namespace, kind, value)
-         )
+             JOIN purchase_reference
+                 ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
+                 AND purchase_reference.kind = wanted.kind
+                 AND purchase_reference.value = wanted.value
+         ))
          ORDER BY purchase_id + 0
          FOR NO KEY UPDATE OF purchase",
     )
@@ -147,7 +150,7 @@ pub(super) async fn update(
              $6::SMALLINT[], $7::TIMESTAMPTZ[], $8::TEXT[])
              AS new (purchase_id, account_id, order_id, purchased_by, currency,
              exponent, paid_at, payments)
-         WHERE purchase.purchase_id = new.purchase_id",
+         WHERE purchase.purchase_id = ANY (ARRAY[new.purchase_id])",
     );
     tx.run("write purchases", Written::bound(statement, &changed)).await.map(|_| ())
 }

@@ -31,15 +31,18 @@ pub(super) async fn load(
     let statement = sqlx::query(
         "SELECT account_id, unit, repayment_no, lot_no, credits, returned
          FROM (
-             SELECT account_id, unit, repayment_no, lot_no, repayment.credits, returned,
+             SELECT repayment.account_id, repayment.unit, repayment_no, lot_no,
+                 repayment.credits, returned,
                  needed.credits AS needed,
                  COALESCE(sum(repayment.credits - returned) OVER newer, 0) AS covered
              FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[])
                  AS needed (account_id, unit, credits)
-             JOIN repayment USING (account_id, unit)
+             JOIN repayment
+                 ON repayment.account_id = ANY (ARRAY[needed.account_id])
+                 AND repayment.unit = needed.unit
              WHERE returned < repayment.credits
              WINDOW newer AS (
-                 PARTITION BY account_id, unit
+                 PARTITION BY repayment.account_id, repayment.unit
                  ORDER BY repayment_no DESC
                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
              )
