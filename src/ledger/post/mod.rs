@@ -4,6 +4,7 @@
 //! Refusals come first, then the point of no return, then changes: an event that is refused
 //! leaves nothing behind but its record, so its neighbours in the batch never notice.
 
+mod give_back;
 mod grant;
 mod pay;
 mod refund;

@@ -42,7 +42,7 @@ pub(super) fn pay(
         true => AppliedReason::Known,
         false => AppliedReason::Zero,
     };
-    let record = working.commit(book, joined, why_empty);
+    let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
         book.displace(refund, rejection, occurred_at);
     }

@@ -39,7 +39,7 @@ pub(super) fn refund(
     let mut working = Working::new(request, account, occurred_at);
     let refused = reverse_waiting(&mut working, &mut joined, &about)?;
     working.judge(rules)?;
-    let record = working.commit(book, joined, why_empty);
+    let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
         book.displace(refund, rejection, occurred_at);
     }

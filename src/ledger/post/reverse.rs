@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::grant::whole_unit;
+use super::give_back::GivenBack;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
@@ -67,8 +67,7 @@ impl Reversed {
 struct Moved {
     revoked: Credits,
     shortfall: Credits,
-    restored: Credits,
-    forfeited: Credits,
+    given: GivenBack,
 }
 
 /// Brings the purchase to what its refunds say. Those that waited for this event are posted as if
@@ -145,17 +144,7 @@ fn reverse(
 
 impl Moved {
     fn tell(self, working: &mut Working<'_>, unit: &Name, about: &About) {
-        if self.restored.is_positive() {
-            working.tell(unit, Tells::Restored { credits: self.restored }, about.clone());
-        }
-        if self.forfeited.is_positive() {
-            let tells = Tells::Reset {
-                forfeited: self.forfeited,
-                carried: Credits::ZERO,
-                forgiven: Credits::ZERO,
-            };
-            working.tell(unit, tells, about.clone());
-        }
+        self.given.tell(working, unit, about);
         if self.revoked.is_positive() || self.shortfall.is_positive() {
             let tells = Tells::Revoked { credits: self.revoked, shortfall: self.shortfall };
             working.tell(unit, tells, about.clone());
@@ -269,7 +258,7 @@ impl Reversal<'_, '_> {
     }
 
     /// Unwinds the line's revocations, newest first, slice by slice (semantics 4.10).
-    fn give_back(mut self, credits: Credits) -> Result<(), Rejection> {
+    fn give_back(self, credits: Credits) -> Result<(), Rejection> {
         let mut owed = credits;
         for index in (0..self.line.slices.len()).rev() {
             let Some(slice) = self.line.slices.get_mut(index) else { continue };
@@ -283,8 +272,12 @@ impl Reversal<'_, '_> {
             owed = owed.minus(take)?;
             let from = slice.from;
             match from {
-                SliceFrom::Lot(no) => self.restore(no, take)?,
-                SliceFrom::Overdraft => self.lower_overdraft(take)?,
+                SliceFrom::Lot(no) => {
+                    self.working.restore(&self.terms.unit, no, take, &mut self.moved.given)?;
+                }
+                SliceFrom::Overdraft => {
+                    self.working.lower_overdraft(&self.terms.unit, take, &mut self.moved.given)?;
+                }
                 SliceFrom::Lapsed | SliceFrom::Shortfall => {}
             }
             match from {
@@ -295,49 +288,6 @@ impl Reversal<'_, '_> {
                     self.line.reversed = self.line.reversed.minus(take)?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    /// A lot gets back what was its own; one that a reset has replaced meanwhile loses it again in
-    /// the same posting, as it would have without the revocation.
-    fn restore(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
-        let unit = &self.terms.unit;
-        self.working.move_lot(unit, no, credits, EntryKind::Restored)?;
-        self.moved.restored = self.moved.restored.plus(credits)?;
-        let balance = self.working.balance(unit);
-        let lot = balance.lot(no).ok_or(Overflow)?;
-        let is_replaced = [&lot.family, &whole_unit()]
-            .into_iter()
-            .any(|family| balance.resets.get(family).is_some_and(|newest| *newest > lot.paid));
-        if is_replaced {
-            self.working.move_lot(unit, no, credits.negated()?, EntryKind::Forfeited)?;
-            self.working.balance(unit).lapse(no, credits)?;
-            self.moved.forfeited = self.moved.forfeited.plus(credits)?;
-        } else {
-            self.working.became_usable(unit, no);
-        }
-        Ok(())
-    }
-
-    /// Lowers the overdraft that is left; what lots have repaid since goes back to those lots, and
-    /// what a reset has forgiven goes back to nobody.
-    fn lower_overdraft(&mut self, credits: Credits) -> Result<(), Overflow> {
-        let unit = &self.terms.unit;
-        let left = self.working.balance(unit).overdraft.min(credits);
-        if left.is_positive() {
-            self.working.move_overdraft(unit, left.negated()?, EntryKind::Restored)?;
-            self.moved.restored = self.moved.restored.plus(left)?;
-        }
-        let mut owed = credits.minus(left)?;
-        while owed.is_positive() {
-            let Some((lot, unwound)) = self.working.balance(unit).unwind_repayment(owed)? else {
-                return Err(Overflow); // a fault of ours: what a slice took was lowered by nobody
-            };
-            if let Some(no) = lot {
-                self.restore(no, unwound)?;
-            }
-            owed = owed.minus(unwound)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The copy on which a purchase event is tried before the book changes.
+//! The copy on which an event is tried before the book changes.
 //!
 //! Payments and refunds can be refused late (a term of the third line, an overflow in a share), so
 //! they work on clones and [`Working::commit`] is the point of no return.
@@ -134,24 +134,29 @@ impl<'a> Working<'a> {
     }
 
     /// The point of no return: the book takes over what was tried.
-    pub(super) fn commit(
-        self,
-        book: &mut Book,
-        joined: Joined,
-        why_empty: AppliedReason,
-    ) -> Record {
+    pub(super) fn commit(self, book: &mut Book, why_empty: AppliedReason) -> Record {
         let reason = self.entries.is_empty().then_some(why_empty);
         let mut record = Record::of(self.request, self.cause.occurred_at, Verdict::Applied(reason));
         record.account = Some(self.account.id);
-        record.purchase = Some(joined.purchase.id);
         record.postings = spans(&self.entries);
-        book.keep_purchase(joined);
         book.keep(self.account);
         book.journal.entries.extend(self.entries);
         book.journal.notices.extend(self.notices);
         book.journal.flips.extend(self.flips);
         book.journal.reversals.extend(self.reversals);
         record
+    }
+
+    /// The same for an event of a purchase.
+    pub(super) fn commit_purchase(
+        self,
+        book: &mut Book,
+        joined: Joined,
+        why_empty: AppliedReason,
+    ) -> Record {
+        let id = joined.purchase.id;
+        book.keep_purchase(joined);
+        Record { purchase: Some(id), ..self.commit(book, why_empty) }
     }
 }
 
