@@ -239,6 +239,7 @@ fn every_reason_code_is_explained_and_no_other() {
         AppliedReason::Known,
         AppliedReason::Zero,
         AppliedReason::Unsettled,
+        AppliedReason::Updated,
     ];
     for reason in applied {
         // A new one belongs into the list above.
@@ -246,7 +247,8 @@ fn every_reason_code_is_explained_and_no_other() {
             AppliedReason::Waiting
             | AppliedReason::Known
             | AppliedReason::Zero
-            | AppliedReason::Unsettled => {}
+            | AppliedReason::Unsettled
+            | AppliedReason::Updated => {}
         }
     }
     let parked = Reason::ALL.iter().map(|reason| reason.code());

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ledger::{
-    AccountKind, Credits, Currency, Mode, Name, Number, Reset, ResetOverdraft, ResetScope,
-    StatedMoney, Terms, WhenSpent,
+    ADJUSTMENT, AccountKind, Credits, Currency, Mode, Name, Number, OPENING_BALANCE,
+    PRIORITY_DEFAULT, Reset, ResetOverdraft, ResetScope, StatedMoney, Terms, WhenSpent,
 };
 
 use super::package::{Measure, Package, Price, Sells, Sold, Tier};
@@ -65,7 +65,6 @@ const TERM_KEYS: [&str; 10] = [
 ];
 const ACCOUNT_KINDS: [(&str, AccountKind); 2] =
     [("member", AccountKind::Member), ("company", AccountKind::Company)];
-const PRIORITY_DEFAULT: i16 = 50;
 
 /// What the rest of the file declares. `None` where a unit has mistakes of its own.
 pub(super) struct Declared<'d> {
@@ -80,6 +79,8 @@ pub(super) fn read(
     fields: &Fields<'_, '_>,
     declared: &Declared<'_>,
 ) -> Option<(Package, Sold)> {
+    refuse_reserved("id", fields);
+    refuse_reserved("family", fields);
     let sold = sold(fields);
     let currency = currency(fields, sold.price);
     let account_kinds = fields.choices("account_kinds", &ACCOUNT_KINDS);
@@ -93,6 +94,15 @@ pub(super) fn read(
     let account_kinds =
         account_kinds.unwrap_or_else(|| ACCOUNT_KINDS.map(|(_, kind)| kind).to_vec());
     Some((Package { id: id?, currency, account_kinds, sells: sells? }, sold))
+}
+
+/// Lots that nobody bought stand under these names, beside those of packages.
+fn refuse_reserved(key: &str, fields: &Fields<'_, '_>) {
+    let Some(name) = fields.text(key) else { return };
+    if [ADJUSTMENT, OPENING_BALANCE].contains(&name.value) {
+        let problem = format!("{:?} is the name of lots that nobody bought", name.value);
+        fields.wrong(key, problem, "choose another");
+    }
 }
 
 fn sold(fields: &Fields<'_, '_>) -> Sold {

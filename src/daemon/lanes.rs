@@ -61,6 +61,8 @@ fn batches(lane: Vec<Arrived>, batch_max: usize) -> Vec<Vec<Arrived>> {
 fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize>) -> usize {
     match &request.asks {
         Asks::Command(Command::Use(usage)) => hashed(&usage.account, count),
+        Asks::Command(Command::Adjust(adjustment)) => hashed(&adjustment.account, count),
+        Asks::Command(Command::Update(update)) => hashed(&update.account, count),
         Asks::Command(Command::Pay(payment)) => {
             let lane = hashed::<Name>(&payment.account, count);
             for reference in &payment.references {

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use super::amount::{Credits, Overflow};
 use super::entry::{Cause, Entry, EntryKind};
 use super::money::Money;
-use super::names::{AccountId, AccountKind, EventName, LotNo, Name, PurchaseId, Timestamp};
+use super::names::{AccountId, AccountKind, LotNo, Name, PurchaseId, Timestamp};
+use super::settings::{Settings, Stamped};
 
 /// Whether a row has to be written, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Account {
     /// By meter (empty: none): usage that was declined, so that at most one notice a minute goes
     /// out (semantics 8.6).
     pub declines: BTreeMap<Name, Declines>,
+    /// What the account sets for itself, by unit; most accounts set nothing.
+    pub settings: BTreeMap<Name, Settings>,
     pub change: Change,
 }
 
@@ -45,14 +48,6 @@ pub struct Declines {
 }
 
 const DECLINED_NOTICE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
-
-/// A member that the newest event decides: by event time, ties by source and id (semantics 6.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamped<T> {
-    pub value: T,
-    /// `None`: nobody has said anything yet.
-    pub said: Option<(Timestamp, EventName)>,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
@@ -131,6 +126,7 @@ impl Account {
             notice_sequence: 0,
             balances: BTreeMap::new(),
             declines: BTreeMap::new(),
+            settings: BTreeMap::new(),
             change: Change::New,
         }
     }
@@ -163,21 +159,6 @@ impl Account {
         self.notice_sequence = self.notice_sequence.saturating_add(1);
         self.change.touch();
         self.notice_sequence
-    }
-}
-
-impl<T: PartialEq> Stamped<T> {
-    /// Takes `value` over if it is newer than what was said; tells whether anything changed.
-    pub fn say(&mut self, value: T, at: Timestamp, by: &EventName) -> bool {
-        let newer = match &self.said {
-            None => true,
-            Some((said_at, said_by)) => (said_at, said_by) < (&at, by),
-        };
-        if newer {
-            self.value = value;
-            self.said = Some((at, by.clone()));
-        }
-        newer
     }
 }
 

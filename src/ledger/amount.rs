@@ -4,10 +4,14 @@
 //! checked, and rounded at most once, half away from zero (semantics 2.1 to 2.3).
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// An amount of one unit, counted in that unit's smallest step. Negative only as a movement, a
 /// balance in overdraft, or an adjustment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Credits(i64);
 
 /// A result that does not fit the 64 (or, in between, 128) bits of an amount.
@@ -179,13 +183,13 @@ impl Number {
     }
 }
 
-impl serde::Serialize for Number {
+impl Serialize for Number {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
 }
 
-impl<'de> serde::Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)

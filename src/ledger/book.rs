@@ -46,6 +46,7 @@ pub struct Journal {
     pub parked_notices: Vec<ParkedNotice>,
     pub flips: Vec<Flip>,
     pub reversals: Vec<ReversalRecord>,
+    pub adjustments: Vec<AdjustmentRecord>,
     /// Events of earlier batches that were applied and now had to be parked (semantics 4.11).
     pub displaced: Vec<Displaced>,
     /// Purchases that turned out to be part of another.
@@ -79,6 +80,18 @@ pub struct Used {
     pub quantity: Number,
     pub cost: Credits,
     pub uncovered: Credits,
+}
+
+/// Who put credits in or took them out, and why; never changed itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdjustmentRecord {
+    pub event: EventKey,
+    pub account: AccountId,
+    pub unit: Name,
+    pub credits: Credits,
+    pub reason: Name,
+    pub actor: Name,
+    pub occurred_at: Timestamp,
 }
 
 /// A run of entries of one account in one unit.

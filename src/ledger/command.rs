@@ -4,6 +4,7 @@ use super::amount::{Credits, Number};
 use super::money::{Currency, StatedMoney};
 use super::names::{AccountKind, EventKey, EventName, Fingerprint, Name, Reference, Timestamp};
 use super::outcome::Rejection;
+use super::settings::{Said, TopUp};
 use super::terms::{Priced, WhenShort};
 
 /// One event, ready to be decided.
@@ -37,6 +38,8 @@ pub enum Command {
     Pay(Box<Payment>),
     Refund(Box<Refund>),
     Use(Usage),
+    Adjust(Box<Adjustment>),
+    Update(Box<AccountUpdate>),
 }
 
 /// `payment.succeeded`.
@@ -141,6 +144,44 @@ pub struct Usage {
     pub quantity: Number,
     pub cost: Credits,
     pub when_short: WhenShort,
+}
+
+/// `credits.adjusted`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    pub account: Name,
+    pub unit: Name,
+    /// Positive opens a lot, negative draws unscoped lots.
+    pub credits: Credits,
+    pub reason: Name,
+    pub actor: Name,
+    /// Of the lot that it opens.
+    pub promotional: bool,
+    pub expires_at: Option<Timestamp>,
+    /// Whether it may take more than the lots hold.
+    pub allow_overdraft: bool,
+}
+
+/// `account.updated`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountUpdate {
+    pub account: Name,
+    pub kind: Option<AccountKind>,
+    pub name: Said<Name>,
+    /// Each unit once.
+    pub units: Vec<(Name, UnitUpdate)>,
+}
+
+/// What an update says of one unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitUpdate {
+    /// Highest first, each once; empty: none at all.
+    pub low_balance: Said<Vec<Credits>>,
+    pub recovered_at: Said<Credits>,
+    pub overdraft_limit: Said<Credits>,
+    pub topup: Said<TopUp>,
+    /// Granted once per account and unit.
+    pub opening_balance: Option<Credits>,
 }
 
 impl RefundStatus {

@@ -48,10 +48,12 @@ pub enum EntryKind {
     Repaid,
     /// Overdraft written off by a reset.
     Forgiven,
+    /// An operator put credits in or took them out.
+    Adjusted,
 }
 
 impl EntryKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Granted,
         Self::Used,
         Self::Overdrawn,
@@ -61,6 +63,7 @@ impl EntryKind {
         Self::Carried,
         Self::Repaid,
         Self::Forgiven,
+        Self::Adjusted,
     ];
 
     pub fn code(self) -> &'static str {
@@ -74,6 +77,7 @@ impl EntryKind {
             Self::Carried => "carried",
             Self::Repaid => "repaid",
             Self::Forgiven => "forgiven",
+            Self::Adjusted => "adjusted",
         }
     }
 

@@ -1,8 +1,8 @@
 //! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
-//! `command`, `outcome` (what comes in, how it ends); `account`, `entry`, `purchase`, `book` (the
-//! books); `post` (the rules); `notices` (what is told).
+//! `command`, `outcome` (what comes in, how it ends); `account`, `settings`, `entry`, `purchase`,
+//! `book` (the books); `post` (the rules); `notices` (what is told).
 
 mod account;
 mod amount;
@@ -16,14 +16,15 @@ mod notices;
 mod outcome;
 mod post;
 mod purchase;
+mod settings;
 mod terms;
 
-pub use account::{Account, Balance, Change, Declines, Lot, Repayment, ResetMark, Stamped};
+pub use account::{Account, Balance, Change, Declines, Lot, Repayment, ResetMark};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
-pub use book::{Book, Displaced, Ids, Journal, Record, Span, Used};
+pub use book::{AdjustmentRecord, Book, Displaced, Ids, Journal, Record, Span, Used};
 pub use command::{
-    Asks, Command, LineFacts, LineRefund, PaidLine, Payment, Refund, RefundClaim, RefundName,
-    RefundStatus, RefundedLine, Request, Usage,
+    AccountUpdate, Adjustment, Asks, Command, LineFacts, LineRefund, PaidLine, Payment, Refund,
+    RefundClaim, RefundName, RefundStatus, RefundedLine, Request, UnitUpdate, Usage,
 };
 pub use entry::{Cause, Entry, EntryKind};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};
@@ -37,6 +38,8 @@ pub use post::{Rules, decide};
 pub use purchase::{
     Line, PaymentRecord, Purchase, RefundRecord, ReversalRecord, Sale, Slice, SliceFrom, Target,
 };
+pub use settings::{Said, Settings, Stamped, TopUp};
 pub use terms::{
-    Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, Terms, Watch, WhenShort, WhenSpent,
+    ADJUSTMENT, Mode, OPENING_BALANCE, PRIORITY_DEFAULT, Priced, Pricing, Reset, ResetOverdraft,
+    ResetScope, Terms, Watch, WhenShort, WhenSpent,
 };

@@ -12,7 +12,7 @@ pub struct Currency {
 }
 
 /// An amount of one currency in its minor units (cents).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Money {
     pub currency: Currency,
     pub minor: i64,
@@ -68,6 +68,19 @@ impl Currency {
     /// How many digits the minor unit has behind the point.
     pub fn exponent(&self) -> u32 {
         u32::from(self.exponent)
+    }
+}
+
+impl serde::Serialize for Currency {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Currency {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let code = String::deserialize(deserializer)?;
+        Self::of(&code).ok_or_else(|| serde::de::Error::custom("no currency"))
     }
 }
 

@@ -33,7 +33,7 @@ pub struct EventKey(pub [u8; 16]);
 pub struct Fingerprint(pub [u8; 16]);
 
 /// What an event is called: by whom, and what.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventName {
     pub source: Name,
     pub id: Name,

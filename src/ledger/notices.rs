@@ -40,14 +40,15 @@ pub struct About {
     pub purchased_by: Option<Name>,
 }
 
-/// The notice's type and what only that type says. Amounts are positive, but for `moved`: what the
-/// event changed the balance by.
+/// The notice's type and what only that type says. Amounts are positive, but for `moved`, what the
+/// event changed the balance by, and for an adjustment, which is signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tells {
     Credited { credits: Credits, money: Option<Money>, expires_at: Option<Timestamp> },
     Revoked { credits: Credits, shortfall: Credits },
     Restored { credits: Credits },
     Reset { forfeited: Credits, carried: Credits, forgiven: Credits },
+    Adjusted { credits: Credits, expires_at: Option<Timestamp> },
     Low { threshold: Credits, moved: Credits },
     Recovered { threshold: Credits, moved: Credits },
     Depleted { moved: Credits },
@@ -98,6 +99,7 @@ impl Tells {
             Self::Revoked { .. } => "balance.revoked",
             Self::Restored { .. } => "balance.restored",
             Self::Reset { .. } => "balance.reset",
+            Self::Adjusted { .. } => "balance.adjusted",
             Self::Low { .. } => "balance.low",
             Self::Recovered { .. } => "balance.recovered",
             Self::Depleted { .. } => "balance.depleted",
@@ -108,22 +110,28 @@ impl Tells {
 
 /// Judges the thresholds of one balance, once an event: `before` its first entry against now
 /// (semantics 8.3, 8.4). Latches as it goes; what is to be told comes back in its order.
+/// Thresholds of `set` were set by this very event: they count even if they were never crossed,
+/// for whoever has held the unit.
 pub(super) fn judge(
     balance: &mut Balance,
     before: Credits,
     watch: &Watch,
+    set: &[Credits],
     cause: &Cause,
     flips: &mut Vec<Flip>,
 ) -> Result<Vec<Tells>, Overflow> {
     let after = balance.balance;
     let moved = after.minus(before)?;
     let mut tells = Vec::new();
+    let flipped_before = flips.len();
     forget_removed(balance, watch, cause, flips);
+    let has_held = balance.last_lot.0 > 0;
+    let counts = |line: &Credits| before >= *line || (has_held && set.contains(line));
     let crossed: Vec<Credits> = watch
         .thresholds
         .iter()
         .copied()
-        .filter(|line| before >= *line && after < *line && !balance.latched.contains(line))
+        .filter(|line| counts(line) && after < *line && !balance.latched.contains(line))
         .collect();
     if let Some(lowest) = crossed.iter().min() {
         tells.push(Tells::Low { threshold: *lowest, moved });
@@ -148,13 +156,13 @@ pub(super) fn judge(
         }
         (true | false, _) => {}
     }
-    if !tells.is_empty() || !flips.is_empty() {
+    if flips.len() > flipped_before {
         balance.change.touch();
     }
     Ok(tells)
 }
 
-/// A threshold that the catalog no longer has is let go without a word.
+/// A threshold that is no longer set is let go without a word.
 fn forget_removed(balance: &mut Balance, watch: &Watch, cause: &Cause, flips: &mut Vec<Flip>) {
     let (kept, gone): (Vec<_>, Vec<_>) =
         balance.latched.iter().copied().partition(|line| watch.thresholds.contains(line));

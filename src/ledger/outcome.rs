@@ -24,6 +24,8 @@ pub enum AppliedReason {
     Zero,
     /// A refund that has not succeeded yet, or failed (semantics 4.6).
     Unsettled,
+    /// It changed what an account is or sets for itself (semantics 6.2).
+    Updated,
 }
 
 /// Why an event could not be applied. Parks it.
@@ -108,6 +110,7 @@ impl AppliedReason {
             Self::Known => "known",
             Self::Zero => "zero",
             Self::Unsettled => "unsettled",
+            Self::Updated => "updated",
         }
     }
 }

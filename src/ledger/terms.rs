@@ -9,6 +9,13 @@ use super::amount::Credits;
 use super::names::{AccountKind, Name};
 use super::outcome::Rejection;
 
+/// Stand where a lot's package stands, for lots that nobody bought; no package is called so.
+pub const ADJUSTMENT: &str = "adjustment";
+pub const OPENING_BALANCE: &str = "opening_balance";
+
+/// Of a package that says none, and of lots that nobody bought.
+pub const PRIORITY_DEFAULT: i16 = 50;
+
 /// The terms of one package, as they were when it granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {

@@ -179,6 +179,10 @@ fn told(
             };
             (*forfeited, *forfeited, own)
         }
+        Tells::Adjusted { credits, expires_at } => {
+            let expires_at = expires_at.map(|at| at.to_string());
+            (*credits, *credits, Own { expires_at, ..none })
+        }
         Tells::Low { threshold, moved } => {
             (*moved, notice.balance, Own { threshold: Some(text(*threshold)), topup_url, ..none })
         }

@@ -20,7 +20,7 @@ pub(super) async fn lock(
     let statement = sqlx::query(
         "SELECT account_id, name, kind, kind_at, kind_source, kind_event,
              display_name, display_name_at, display_name_source, display_name_event,
-             notice_sequence, declines::TEXT
+             notice_sequence, declines::TEXT, settings::TEXT
          FROM account
          WHERE name = ANY($1) OR account_id = ANY($2)
          ORDER BY account_id + 0
@@ -76,13 +76,8 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
     if changed.is_empty() {
         return Ok(());
     }
-    let declines = changed
-        .iter()
-        .map(|account| match account.declines.is_empty() {
-            true => Ok(None),
-            false => json(&account.declines).map(Some),
-        })
-        .collect::<Result<Vec<Option<String>>, StoreError>>()?;
+    let declines = json_unless_empty(&changed, |account| &account.declines)?;
+    let settings = json_unless_empty(&changed, |account| &account.settings)?;
     let statement = sqlx::query(
         "UPDATE account
          SET kind = new.kind,
@@ -94,12 +89,14 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
              display_name_source = new.display_name_source,
              display_name_event = new.display_name_event,
              notice_sequence = new.notice_sequence,
-             declines = new.declines::JSONB
+             declines = new.declines::JSONB,
+             settings = new.settings::JSONB
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::TIMESTAMPTZ[], $4::TEXT[], $5::TEXT[],
-             $6::TEXT[], $7::TIMESTAMPTZ[], $8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[])
+             $6::TEXT[], $7::TIMESTAMPTZ[], $8::TEXT[], $9::TEXT[], $10::BIGINT[], $11::TEXT[],
+             $12::TEXT[])
              AS new (account_id, kind, kind_at, kind_source, kind_event,
              display_name, display_name_at, display_name_source, display_name_event,
-             notice_sequence, declines)
+             notice_sequence, declines, settings)
          WHERE account.account_id = ANY (ARRAY[new.account_id])",
     )
     .bind(column(&changed, |account| account.id.0))
@@ -112,8 +109,21 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
     .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.source)))
     .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.id)))
     .bind(column(&changed, |account| account.notice_sequence))
-    .bind(declines);
+    .bind(declines)
+    .bind(settings);
     tx.run("write accounts", statement).await.map(|_| ())
+}
+
+/// Maps that most accounts leave empty, as columns of JSON.
+fn json_unless_empty<T: serde::Serialize>(
+    accounts: &[&Account],
+    map: impl Fn(&Account) -> &BTreeMap<Name, T>,
+) -> Result<Vec<Option<String>>, StoreError> {
+    let text = |account: &&Account| match map(account) {
+        map if map.is_empty() => Ok(None),
+        map => json(map).map(Some),
+    };
+    accounts.iter().map(text).collect()
 }
 
 /// The accounts of `opened` that no event in the journal came to use.
@@ -140,6 +150,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Account, StoreEr
     account.display_name.said = said(columns, names)?;
     account.notice_sequence = columns.next()?;
     account.declines = columns.json_or_none()?.unwrap_or_else(BTreeMap::new);
+    account.settings = columns.json_or_none()?.unwrap_or_else(BTreeMap::new);
     account.change = Change::None;
     Ok(account)
 }

@@ -130,6 +130,12 @@ impl Loading {
                 (None, Asks::Command(Command::Use(usage))) => {
                     accounts.insert(&usage.account);
                 }
+                (None, Asks::Command(Command::Adjust(adjustment))) => {
+                    accounts.insert(&adjustment.account);
+                }
+                (None, Asks::Command(Command::Update(update))) => {
+                    accounts.insert(&update.account);
+                }
                 (None, Asks::Command(Command::Pay(payment))) => {
                     accounts.insert(&payment.account);
                     references.extend(&payment.references);

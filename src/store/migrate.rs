@@ -12,6 +12,7 @@ use super::grant;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "books", include_str!("../../migrations/0001_books.sql")),
     (2, "reading", include_str!("../../migrations/0002_reading.sql")),
+    (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

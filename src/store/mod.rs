@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | claim | begin, inbox probe, (conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
 //! | load | clock, balances, open lots | lines, revocations, refunds, reset marks, (repayments), (closed lots) |
-//! | save | inbox, balances, lots, entries, (accounts, latch flips, notices, parked) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
+//! | save | inbox, balances, lots, entries, (accounts, adjustments, latch flips, notices, parked) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
 //! | commit | seal, commit | |
 //!
 //! Lock order, the same in every daemon: accounts that exist by id, new accounts by name,
@@ -23,6 +23,7 @@
 //! closes the connection, and the server rolls back.
 
 mod account;
+mod adjustment;
 mod balance;
 mod batch;
 mod columns;

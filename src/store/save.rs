@@ -6,7 +6,9 @@ use super::Arrival;
 use super::batch::{Batch, Loaded};
 use super::error::StoreError;
 use super::inbox::Ended;
-use super::{account, balance, entry, inbox, lot, notice, parked, purchase, purchase_line};
+use super::{
+    account, adjustment, balance, entry, inbox, lot, notice, parked, purchase, purchase_line,
+};
 use super::{reference, refund, repayment, reset_mark, revocation};
 use crate::ledger::{
     Account, Asks, Balance, Book, Change, Command, EventKey, Purchase, PurchaseId, Record,
@@ -117,6 +119,7 @@ impl Batch {
         let journal = &book.journal;
         entry::insert(tx, &journal.entries, *now).await?;
         entry::insert_postings(tx, &journal.records).await?;
+        adjustment::insert(tx, &journal.adjustments, *now).await?;
         notice::insert_flips(tx, &journal.flips, *now).await?;
         notice::insert(tx, notices, *now).await?;
         inbox::park(tx, &journal.displaced).await?;
@@ -152,7 +155,9 @@ fn names(arrival: &Arrival) -> &[Reference] {
     match &arrival.request.asks {
         Asks::Command(Command::Pay(payment)) => &payment.references,
         Asks::Command(Command::Refund(refund)) => &refund.references,
-        Asks::Command(Command::Use(_)) | Asks::Nothing | Asks::Rejected(_) => &[],
+        Asks::Command(Command::Use(_) | Command::Adjust(_) | Command::Update(_))
+        | Asks::Nothing
+        | Asks::Rejected(_) => &[],
     }
 }
 

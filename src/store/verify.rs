@@ -71,7 +71,7 @@ macro_rules! checks {
     };
 }
 
-const CHECKS: [Check; 17] = checks! {
+const CHECKS: [Check; 19] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
     "balances": "a balance is the sum of its entries, and of its open lots minus its overdraft",
@@ -83,6 +83,8 @@ const CHECKS: [Check; 17] = checks! {
     "line_lots": "a line and the lot that was granted for it name each other",
     "lines": "what is reversed of a line is what was taken from somewhere by some event",
     "revocations": "what purchases and repayments took and returned, entries moved",
+    "adjustments": "who adjusted a balance and why is kept, and its entries moved as much",
+    "opening_balances": "what an account began with was granted once, and no other amount",
     "notice_numbers": "an account's notices are numbered without a gap",
     "notices": "a notice has its event and account, and was confirmed after it was written",
     "movements_told": "what moved is told, and what is told moved",

@@ -48,15 +48,22 @@ pub(crate) async fn corrupt(pool: &PgPool, sql: &str) {
 
 async fn write_books(pool: &PgPool) {
     let mut connection = pool.acquire().await.unwrap().detach();
-    for sql in [
-        "CREATE SCHEMA creditd; SET search_path = creditd;",
-        include_str!("../../migrations/0001_books.sql"),
-        include_str!("../../migrations/0002_reading.sql"),
-        include_str!("../fixtures/books.sql"),
-    ] {
-        execute(&mut connection, sql.to_owned()).await;
+    let mut all = vec!["CREATE SCHEMA creditd; SET search_path = creditd;".to_owned()];
+    all.extend(migrations());
+    all.push(include_str!("../fixtures/books.sql").to_owned());
+    for sql in all {
+        execute(&mut connection, sql).await;
     }
     connection.close().await.unwrap();
+}
+
+/// Every migration, in its order.
+fn migrations() -> Vec<String> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut files: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
 }
 
 async fn execute(connection: &mut PgConnection, sql: String) {

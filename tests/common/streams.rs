@@ -68,5 +68,34 @@ pub fn any_command() -> impl Strategy<Value = Command> {
             let meter = if cost % 3 == 0 { "tokens" } else { "api" };
             consume_with(account(purchase), cost, meter, when_short)
         }),
+        (0..2_u8, -90..90_i64, any::<bool>(), any::<bool>()).prop_map(
+            move |(purchase, steps, promotional, allow_overdraft)| {
+                let adjustment = adjustment(account(purchase), steps);
+                Command::Adjust(Box::new(Adjustment { promotional, allow_overdraft, ..adjustment }))
+            }
+        ),
+        (0..2_u8, any_settings())
+            .prop_map(move |(purchase, said)| settings(account(purchase), said)),
     ]
+}
+
+/// What a random update says of the one unit; each member may be missing.
+pub fn any_settings() -> impl Strategy<Value = UnitUpdate> {
+    fn said<T: Clone + std::fmt::Debug + 'static>(
+        value: impl Strategy<Value = T> + 'static,
+    ) -> impl Strategy<Value = Said<T>> {
+        prop_oneof![Just(Said::Nothing), Just(Said::Default), value.prop_map(Said::Value)]
+    }
+    let lists = prop_oneof![Just(vec![]), Just(vec![90]), Just(vec![100, 40]), Just(vec![150, 20])];
+    let thresholds = lists.prop_map(|list| list.into_iter().map(credits).collect::<Vec<_>>());
+    let amount = || (0..150_i64).prop_map(credits);
+    (said(thresholds), said(amount()), said(amount()), prop::option::of(30..32_i64)).prop_map(
+        |(low_balance, recovered_at, overdraft_limit, opening)| UnitUpdate {
+            low_balance,
+            recovered_at,
+            overdraft_limit,
+            topup: Said::Nothing,
+            opening_balance: opening.map(credits),
+        },
+    )
 }

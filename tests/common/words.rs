@@ -236,3 +236,44 @@ pub fn event(id: &str, command: Command) -> Request {
         asks: Asks::Command(command),
     }
 }
+
+/// Promotional, and never below zero.
+pub fn adjustment(account: &str, steps: i64) -> Adjustment {
+    Adjustment {
+        account: name(account),
+        unit: name(UNIT),
+        credits: credits(steps),
+        reason: name("goodwill"),
+        actor: name("ann"),
+        promotional: true,
+        expires_at: None,
+        allow_overdraft: false,
+    }
+}
+
+pub fn adjust(account: &str, steps: i64) -> Command {
+    Command::Adjust(Box::new(adjustment(account, steps)))
+}
+
+/// What an update says of the one unit.
+pub fn settings(account: &str, said: UnitUpdate) -> Command {
+    Command::Update(Box::new(AccountUpdate {
+        account: name(account),
+        kind: None,
+        name: Said::Nothing,
+        units: vec![(name(UNIT), said)],
+    }))
+}
+
+pub fn thresholds(steps: &[i64]) -> UnitUpdate {
+    let low_balance = Said::Value(steps.iter().map(|steps| credits(*steps)).collect());
+    UnitUpdate { low_balance, ..UnitUpdate::default() }
+}
+
+pub fn opening(steps: i64) -> UnitUpdate {
+    UnitUpdate { opening_balance: Some(credits(steps)), ..UnitUpdate::default() }
+}
+
+pub fn overdraft_limit(steps: i64) -> UnitUpdate {
+    UnitUpdate { overdraft_limit: Said::Value(credits(steps)), ..UnitUpdate::default() }
+}

@@ -9,6 +9,8 @@
     reason = "a test crate: nothing is exported, and a panic is a failed test"
 )]
 
+mod accounts;
+mod adjustments;
 mod audit;
 mod finer;
 mod grants;

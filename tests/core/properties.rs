@@ -77,6 +77,7 @@ pub fn rows(book: &Book) -> Rows {
         let id = account.id;
         let own =
             (&account.kind, &account.display_name, account.notice_sequence, &account.declines);
+        let own = (own, &account.settings);
         // The row of a new account is opened before the batch is decided.
         let change = if account.change == Change::None { Change::None } else { Change::New };
         rows.insert(format!("{id:?}"), (format!("{own:?}"), change));
@@ -289,9 +290,13 @@ fn latches_alternate(world: &World) {
             let key = |threshold| (account.id, balance.unit.clone(), threshold);
             let is_latched = |threshold| latched.get(&key(threshold)).copied().unwrap_or(false);
             assert_eq!(balance.depleted, is_latched(None));
-            for threshold in [100, 20].map(credits) {
+            let flipped = latched.keys().filter(|(id, unit, threshold)| {
+                *id == account.id && *unit == balance.unit && threshold.is_some()
+            });
+            for threshold in flipped.filter_map(|(_, _, threshold)| *threshold) {
                 assert_eq!(balance.latched.contains(&threshold), is_latched(Some(threshold)));
             }
+            assert!(balance.latched.iter().all(|threshold| is_latched(Some(*threshold))));
         }
     }
 }
@@ -307,6 +312,7 @@ fn notices_match_entries(world: &World) {
             EntryKind::Restored => "restored",
             EntryKind::Forfeited => "forfeited",
             EntryKind::Forgiven => "forgiven",
+            EntryKind::Adjusted => "adjusted",
             EntryKind::Carried if entry.credits.is_positive() => "carried",
             EntryKind::Carried | EntryKind::Used | EntryKind::Overdrawn | EntryKind::Repaid => {
                 continue;
@@ -323,13 +329,15 @@ fn notices_match_entries(world: &World) {
             Tells::Reset { forfeited, carried, forgiven } => {
                 vec![("forfeited", *forfeited), ("carried", *carried), ("forgiven", *forgiven)]
             }
+            Tells::Adjusted { credits, .. } => vec![("adjusted", *credits)],
             Tells::Low { .. }
             | Tells::Recovered { .. }
             | Tells::Depleted { .. }
             | Tells::Declined { .. } => vec![],
         };
         for (what, credits) in figures.into_iter().filter(|(_, credits)| !credits.is_zero()) {
-            *told.entry((notice.event, notice.unit.clone(), what)).or_default() += credits.steps();
+            *told.entry((notice.event, notice.unit.clone(), what)).or_default() +=
+                credits.steps().abs();
         }
     }
     assert_eq!(told, moved);

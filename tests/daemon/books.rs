@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use creditd::catalog::Catalog;
 use creditd::event::{self, Message, Sources};
 use creditd::ledger::{
-    Account, AccountId, Balance, Book, EventKey, Lot, Purchase, Record, RefundName, Request, Rules,
-    SliceFrom, Timestamp, decide,
+    Account, AccountId, Balance, Book, EventKey, Lot, Name, Purchase, Record, RefundName, Request,
+    Rules, Settings, SliceFrom, Stamped, Timestamp, decide,
 };
 use creditd::notice::{Wire, render, render_parked};
-use creditd::settings::Settings;
+use creditd::settings;
 use creditd::store::verify::verify;
 use creditd::store::{Arrival, Store};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -23,7 +23,7 @@ pub(crate) type Text = BTreeMap<&'static str, Vec<String>>;
 
 /// Books in a database of their own, written through the store alone.
 pub(crate) struct Books {
-    settings: Settings,
+    settings: settings::Settings,
     store: Store,
     tables: PgPool,
     _database: TestDatabase,
@@ -33,7 +33,8 @@ impl Books {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::create().await;
         let variable = ("CREDITD__DATABASE__URL".into(), database.url().into());
-        let settings = Settings::parse("creditd.toml".as_ref(), "", [variable], &[]).unwrap();
+        let settings =
+            settings::Settings::parse("creditd.toml".as_ref(), "", [variable], &[]).unwrap();
         Store::migrate(&settings.database).await.unwrap();
         let store = Store::connect(&settings.database).await.unwrap();
         let url = with(&database.url(), "options=-csearch_path=creditd");
@@ -143,6 +144,10 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         let (account, is) = (name(&flip.account), (flip.latched, flip.balance.steps()));
         row!(account, flip.unit, flip.entry_seq, threshold, is.0, is.1, key(flip.event))
     });
+    let adjustments = book.journal.adjustments.iter().map(|one| {
+        let (account, moved) = (name(&one.account), one.credits.steps());
+        row!(account, one.unit, moved, one.reason, one.actor, key(one.event))
+    });
     Text::from([
         (
             "balances",
@@ -150,6 +155,8 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         ),
         ("lots", sorted(lots)),
         ("entries", sorted(entries)),
+        ("settings", sorted(book.accounts.values().flat_map(settings_rows))),
+        ("adjustments", sorted(adjustments)),
         ("flips", sorted(flips)),
         ("lines", sorted(book.purchases.values().flat_map(line_rows))),
         ("slices", sorted(book.purchases.values().flat_map(slice_rows))),
@@ -157,6 +164,31 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         ("notices", sorted(wires(book, catalog).iter().map(notice_row))),
         ("events", sorted(book.journal.records.iter().map(|record| event_row(record, &names)))),
     ])
+}
+
+/// What an account sets for itself, and by which event.
+fn settings_rows(account: &Account) -> Vec<String> {
+    fn said<T>(member: &Stamped<T>) -> String {
+        or_none(member.said.as_ref().map(|(_, by)| &by.id))
+    }
+    let row = |(unit, own): (&Name, &Settings)| {
+        let low_balance = own.low_balance.value.as_ref().map(|list| {
+            let steps: Vec<_> = list.iter().map(|line| line.steps().to_string()).collect();
+            format!("[{}]", steps.join(", "))
+        });
+        row!(
+            account.name,
+            unit,
+            or_none(low_balance),
+            said(&own.low_balance),
+            or_none(own.recovered_at.value.map(|at| at.steps())),
+            said(&own.recovered_at),
+            or_none(own.overdraft_limit.value.map(|at| at.steps())),
+            said(&own.overdraft_limit),
+            or_none(own.opening_balance.map(|at| at.steps())),
+        )
+    };
+    account.settings.iter().map(row).collect()
 }
 
 fn balance_row(name: &str, balance: &Balance) -> String {
@@ -285,7 +317,7 @@ fn sorted(rows: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// Of each kind, the parts of a row in the same order as in memory.
-const ROWS: [(&str, &str); 9] = [
+const ROWS: [(&str, &str); 11] = [
     (
         "balances",
         "SELECT name, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
@@ -306,6 +338,19 @@ const ROWS: [(&str, &str); 9] = [
         "SELECT name, unit, seq, entry.kind, lot_no, credits, balance_after, event_key,
              (1000000 * extract(EPOCH FROM occurred_at))::BIGINT
          FROM entry JOIN account USING (account_id)",
+    ),
+    (
+        "settings",
+        "SELECT name, unit, said #>> '{low_balance,value}' AS a, said #>> '{low_balance,said,1,id}' AS b,
+             said #>> '{recovered_at,value}' AS c, said #>> '{recovered_at,said,1,id}' AS d,
+             said #>> '{overdraft_limit,value}' AS e, said #>> '{overdraft_limit,said,1,id}' AS f,
+             said ->> 'opening_balance'
+         FROM account, jsonb_each(settings) AS own (unit, said)",
+    ),
+    (
+        "adjustments",
+        "SELECT name, unit, credits, reason, actor, event_key
+         FROM adjustment JOIN account USING (account_id)",
     ),
     (
         "flips",

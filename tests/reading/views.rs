@@ -36,6 +36,8 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
         assert_eq!(
             views,
             [
+                "(\"adjustment: account unit credits reason actor source event_id occurred_at \
+                 recorded_at\")",
                 "(\"balance: account kind unit balance overdraft pending updated_at\")",
                 "(\"entry: account unit seq kind credits balance_after lot package source \
                  event_id occurred_at recorded_at\")",
@@ -51,6 +53,8 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                  credits_reversed credits_shortfall\")",
                 "(\"revenue_by_month: month unit package account_kind currency money_in \
                  money_back credits_granted credits_revoked\")",
+                "(\"setting: account unit low_balance has_low_balance recovered_at \
+                 overdraft_limit opening_balance has_topup\")",
                 "(\"waiting: purchase references type source event_id refund_id status claim \
                  amount amount_minor currency waiting_since\")",
             ]

@@ -19,9 +19,10 @@ pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
 fn of_account(account: &Account) -> String {
     let balances: Vec<String> = account.balances.values().map(of_balance).collect();
     format!(
-        "{:?} {:?} notices {} {}",
+        "{:?} {:?} {:?} notices {} {}",
         account.kind,
         account.display_name,
+        account.settings,
         account.notice_sequence,
         balances.join("; ")
     )

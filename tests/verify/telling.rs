@@ -121,3 +121,47 @@ async fn a_latch_that_was_not_told_is_named_10_4() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn an_adjustment_that_moved_other_than_it_says_is_named_6_1() {
+    let key = |n: u8| format!("00000000-0000-0000-0000-0000000000{n:02}");
+    let row = |n, credits| {
+        format!("('{}', 1, 'CRD', {credits}, 'goodwill', 'ann', now(), now())", key(n))
+    };
+    check(
+        &format!(
+            "UPDATE entry SET kind = 'adjusted'
+             WHERE event_key IN ('{}', '{}') AND kind <> 'repaid';
+             INSERT INTO adjustment VALUES {}, {}",
+            key(2),
+            key(4),
+            row(4, 5900),
+            row(5, 100)
+        ),
+        "adjustments",
+        &[
+            "event shop/e2 in acme/CRD: adjusted -40, but nobody says who did it and why",
+            "event shop/e4 in acme/CRD: is an adjustment of 59, but its entries adjusted 60",
+            "event shop/e5 in acme/CRD: is an adjustment of 1, but its entries adjusted 0",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_opening_balance_granted_twice_or_never_is_named_6_2() {
+    check(
+        "UPDATE lot SET package = 'opening_balance' WHERE unit = 'WRD';
+         UPDATE account SET settings = '{\"CRD\": {\"opening_balance\": 500},
+             \"WRD\": {\"opening_balance\": 1000}}'",
+        "opening_balances",
+        &[
+            "account acme in CRD: began with 5, but was granted 0",
+            "account acme in WRD: began with 1000, but was granted 0",
+            "account globex in CRD: began with 5, but was granted 0",
+            "account globex in WRD: began with 1000, but was granted 2000",
+            "account globex in WRD: has 2 lots of its opening balance",
+        ],
+    )
+    .await;
+}

@@ -29,6 +29,23 @@ fn unit_mistake(lines: &str) -> String {
 }
 
 #[test]
+fn names_of_lots_that_nobody_bought_are_taken_6_1() {
+    let sold = "product = \"x\"\nunit = \"CRD\"\ncredits = \"1\"";
+    assert_eq!(
+        package_mistake(&format!("{sold}\nfamily = \"adjustment\"")),
+        "8: packages[p].family: \"adjustment\" is the name of lots that nobody bought; \
+         choose another"
+    );
+    let text =
+        format!("[units.CRD]\ndecimals = 2\n[[packages]]\nid = \"opening_balance\"\n{sold}\n");
+    assert_eq!(
+        mistakes(&text),
+        ["4: packages[opening_balance].id: \"opening_balance\" is the name of lots that nobody \
+          bought; choose another"]
+    );
+}
+
+#[test]
 fn every_mistake_is_told_at_once_with_its_line_and_what_would_be_right() {
     let found = mistakes(
         r#"

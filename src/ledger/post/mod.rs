@@ -4,11 +4,13 @@
 //! Refusals come first, then the point of no return, then changes: an event that is refused
 //! leaves nothing behind but its record, so its neighbours in the batch never notice.
 
+mod adjust;
 mod give_back;
 mod grant;
 mod pay;
 mod refund;
 mod reverse;
+mod update;
 mod usage;
 mod working;
 
@@ -90,6 +92,12 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             refund::refund(book, rules, request, refund, occurred_at)
         }
         Asks::Command(Command::Use(usage)) => usage::draw(book, rules, request, usage, clock),
+        Asks::Command(Command::Adjust(adjustment)) => {
+            adjust::adjust(book, rules, request, adjustment, occurred_at)
+        }
+        Asks::Command(Command::Update(update)) => {
+            update::update(book, rules, request, update, occurred_at)
+        }
     };
     posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
 }

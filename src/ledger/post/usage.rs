@@ -24,9 +24,13 @@ pub(super) fn draw(
     let account = book.account_mut(&usage.account)?;
     let mut record = Record::of(request, occurred_at, Verdict::Applied(None));
     record.account = Some(account.id);
+    let (watch, limit) = (
+        account.watch(&usage.unit, rules.watch(&usage.unit)),
+        account.overdraft_limit(&usage.unit),
+    );
     let balance = account.balance_mut(&usage.unit);
     let before = balance.balance;
-    let plan = Plan::of(balance, usage)?;
+    let plan = Plan::of(balance, usage, limit)?;
     record.used = Some(plan.used(usage));
     let mut tells = Vec::new();
     if plan.is_declined {
@@ -36,7 +40,7 @@ pub(super) fn draw(
         }));
     } else {
         plan.post(balance, &cause, entries)?;
-        tells = judge(balance, before, &rules.watch(&usage.unit), &cause, flips)?;
+        tells = judge(balance, before, &watch, &[], &cause, flips)?;
         match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => record.postings.push(Span {
                 unit: usage.unit.clone(),
@@ -66,7 +70,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(balance: &Balance, usage: &Usage) -> Result<Self, Overflow> {
+    /// `limit` is the most overdraft that there may be, all of it counted (semantics 5.4).
+    fn of(balance: &Balance, usage: &Usage, limit: Option<Credits>) -> Result<Self, Overflow> {
         let mut owed = usage.cost;
         let mut draws = Vec::new();
         for lot in &balance.lots {
@@ -83,7 +88,14 @@ impl Plan {
             Self { draws, overdraft: Credits::ZERO, uncovered: Credits::ZERO, is_declined: false };
         match usage.when_short {
             _ if owed.is_zero() => {}
-            WhenShort::Overdraft => plan.overdraft = owed,
+            WhenShort::Overdraft => {
+                let room = match limit {
+                    Some(limit) => limit.minus(balance.overdraft)?.max(Credits::ZERO),
+                    None => owed,
+                };
+                plan.overdraft = owed.min(room);
+                plan.uncovered = owed.minus(plan.overdraft)?;
+            }
             WhenShort::Partial => plan.uncovered = owed,
             WhenShort::Decline => plan.is_declined = true,
         }

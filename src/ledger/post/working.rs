@@ -1,6 +1,6 @@
 //! The copy on which an event is tried before the book changes.
 //!
-//! Payments and refunds can be refused late (a term of the third line, an overflow in a share), so
+//! Payments, refunds and updates can be refused late (a term of the third line, an overflow in a share), so
 //! they work on clones and [`Working::commit`] is the point of no return.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::Rules;
 use crate::ledger::account::{Account, Balance};
 use crate::ledger::amount::{Credits, Overflow};
-use crate::ledger::book::{Book, Joined, Record, Span};
+use crate::ledger::book::{AdjustmentRecord, Book, Joined, Record, Span};
 use crate::ledger::command::Request;
 use crate::ledger::entry::{Cause, Entry, EntryKind};
 use crate::ledger::names::{LotNo, Name, Timestamp};
@@ -25,10 +25,13 @@ pub(super) struct Working<'a> {
     pub(super) notices: Vec<Notice>,
     pub(super) flips: Vec<Flip>,
     pub(super) reversals: Vec<ReversalRecord>,
+    pub(super) adjustments: Vec<AdjustmentRecord>,
     /// Each touched unit's balance before its first entry.
     before: BTreeMap<Name, Credits>,
     /// Lots that became usable in this event and have not been asked to repay yet.
     usable: Vec<(Name, LotNo)>,
+    /// Thresholds that this very event has set, by unit.
+    set: BTreeMap<Name, Vec<Credits>>,
 }
 
 impl<'a> Working<'a> {
@@ -41,8 +44,10 @@ impl<'a> Working<'a> {
             notices: Vec::new(),
             flips: Vec::new(),
             reversals: Vec::new(),
+            adjustments: Vec::new(),
             before: BTreeMap::new(),
             usable: Vec::new(),
+            set: BTreeMap::new(),
         }
     }
 
@@ -120,12 +125,21 @@ impl<'a> Working<'a> {
         Ok(())
     }
 
+    /// Has the thresholds of a unit judged even if nothing moves; `set` are those that are new.
+    pub(super) fn rewatched(&mut self, unit: &Name, set: Vec<Credits>) {
+        if let Some(balance) = self.account.balances.get(unit) {
+            self.before.entry(unit.clone()).or_insert(balance.balance);
+        }
+        self.set.insert(unit.clone(), set);
+    }
+
     /// Judges every touched unit's thresholds, once, after the last movement (semantics 8.3).
     pub(super) fn judge(&mut self, rules: &Rules) -> Result<(), Overflow> {
         for (unit, before) in self.before.clone() {
-            let (cause, watch) = (self.cause, rules.watch(&unit));
+            let (cause, watch) = (self.cause, self.account.watch(&unit, rules.watch(&unit)));
+            let set = self.set.remove(&unit).unwrap_or_default();
             let balance = self.account.balance_mut(&unit);
-            let tells = judge(balance, before, &watch, &cause, &mut self.flips)?;
+            let tells = judge(balance, before, &watch, &set, &cause, &mut self.flips)?;
             for tells in tells {
                 self.tell(&unit, tells, About::default());
             }
@@ -144,6 +158,7 @@ impl<'a> Working<'a> {
         book.journal.notices.extend(self.notices);
         book.journal.flips.extend(self.flips);
         book.journal.reversals.extend(self.reversals);
+        book.journal.adjustments.extend(self.adjustments);
         record
     }
 

@@ -9,7 +9,7 @@ FROM (
     SELECT *,
         lag(latched, 1, false) OVER (
             PARTITION BY account_id, unit, threshold
-            ORDER BY entry_seq, recorded_at, latched DESC
+            ORDER BY flip_no
         ) AS was_latched
     FROM latch_flip
 ) AS flip

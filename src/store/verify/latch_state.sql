@@ -12,7 +12,7 @@ flipped AS (
     FROM (
         SELECT DISTINCT ON (account_id, unit, threshold) account_id, unit, threshold, latched
         FROM latch_flip
-        ORDER BY account_id, unit, threshold, entry_seq DESC, recorded_at DESC, latched
+        ORDER BY account_id, unit, threshold, flip_no DESC
     ) AS newest
     WHERE latched
 )

@@ -7,7 +7,8 @@ WITH moved AS (
         lot_no,
         sum(credits) AS remaining,
         coalesce(sum(credits)
-            FILTER (WHERE kind = 'granted' OR (kind = 'carried' AND 0 < credits)), 0) AS granted,
+            FILTER (WHERE kind = 'granted' OR (kind IN ('carried', 'adjusted') AND 0 < credits)),
+            0) AS granted,
         coalesce(-sum(credits)
             FILTER (WHERE kind = 'forfeited' OR (kind = 'carried' AND credits < 0)), 0)
             AS forfeited

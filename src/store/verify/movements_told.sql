@@ -10,9 +10,11 @@ WITH moved AS (
         sum(credits) FILTER (WHERE kind = 'restored') AS restored,
         -sum(credits) FILTER (WHERE kind = 'forfeited') AS forfeited,
         sum(credits) FILTER (WHERE kind = 'carried' AND 0 < credits) AS carried,
-        sum(credits) FILTER (WHERE kind = 'forgiven') AS forgiven
+        sum(credits) FILTER (WHERE kind = 'forgiven') AS forgiven,
+        sum(credits) FILTER (WHERE kind = 'adjusted') AS adjusted
     FROM entry
-    WHERE kind IN ('granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgiven')
+    WHERE kind IN ('granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgiven',
+        'adjusted')
     GROUP BY account_id, unit, event_key
 ),
 told AS (
@@ -26,11 +28,13 @@ told AS (
         sum((data ->> 'credits')::NUMERIC) FILTER (WHERE type = 'balance.restored') AS restored,
         sum((data ->> 'forfeited')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS forfeited,
         sum((data ->> 'carried')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS carried,
-        sum((data ->> 'forgiven')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS forgiven
+        sum((data ->> 'forgiven')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS forgiven,
+        sum((data ->> 'credits')::NUMERIC) FILTER (WHERE type = 'balance.adjusted') AS adjusted
     FROM (
         SELECT account_id, unit, event_key, type, data::JSON AS data
         FROM notice
-        WHERE type IN ('balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset')
+        WHERE type IN ('balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset',
+            'balance.adjusted')
     ) AS moving
     GROUP BY account_id, unit, event_key
 )
@@ -46,9 +50,9 @@ FROM (
         unit,
         event_key,
         ARRAY[moved.granted, moved.revoked, moved.restored, moved.forfeited, moved.carried,
-            moved.forgiven] AS moved,
+            moved.forgiven, moved.adjusted] AS moved,
         ARRAY[told.granted, told.revoked, told.restored, told.forfeited, told.carried,
-            told.forgiven] AS told,
+            told.forgiven, told.adjusted] AS told,
         moved.grants,
         told.grants AS grants_told
     FROM moved
@@ -59,9 +63,9 @@ CROSS JOIN LATERAL (
     SELECT verb, type, whole_units(coalesce(moved, 0), coalesce(scale.decimals, 0)) AS moved,
         coalesce(told, 0) AS told
     FROM unnest(
-        ARRAY['granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgave'],
+        ARRAY['granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgave', 'adjusted'],
         ARRAY['balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset',
-            'balance.reset', 'balance.reset'],
+            'balance.reset', 'balance.reset', 'balance.adjusted'],
         kept.moved,
         kept.told
     ) AS figure(verb, type, moved, told)
