@@ -2,7 +2,7 @@
 //! in effect.
 //!
 //! Modules in reading order. Arrows only point upwards in this list (`tests/tidy.rs` holds it), and
-//! the first five are pure: no clock, no randomness, no network, no logging.
+//! the first seven are pure: no clock, no randomness, no network, no logging.
 //!
 //! | module | is | must not know |
 //! | --- | --- | --- |
@@ -11,6 +11,8 @@
 //! | [`catalog`] | units, packages, meters: matching and pricing | events on the wire, servers |
 //! | [`event`] | from wire to typed values | servers |
 //! | [`notice`] | from typed values to wire | servers |
+//! | [`memory`] | the books in memory, with a clock of their own | servers |
+//! | [`scenario`] | scenario files: what happens, what is expected, where it differs | servers |
 //! | [`secret`] | a text that is never printed | what it opens |
 //! | [`store`] | the books in Postgres | the broker |
 //! | [`broker`] | `RabbitMQ`: topology, subscription, publisher | the database |
@@ -22,8 +24,10 @@
 pub mod catalog;
 pub mod event;
 pub mod ledger;
+pub mod memory;
 pub mod mistake;
 pub mod notice;
+pub mod scenario;
 pub mod secret;
 
 #[cfg(feature = "servers")]

@@ -19,6 +19,7 @@ use creditd::event::{KINDS, Message, Sources, read};
 use creditd::ledger::{AppliedReason, Book, EntryKind, Reason, Timestamp, Verdict, decide};
 use creditd::notice::{Publication, Wire, render, render_parked};
 use creditd::observe::metrics::Metrics;
+use creditd::scenario::{Catalogs, Scenario, judge};
 use creditd::settings::Settings;
 use serde_json::Value;
 
@@ -322,7 +323,7 @@ fn every_setting_that_is_named_exists() {
 }
 
 #[test]
-fn every_example_of_settings_is_right() {
+fn every_example_of_a_toml_file_is_right() {
     for name in pages() {
         for block in blocks(&page(&name)).iter().filter(|block| block.info.starts_with("toml")) {
             let place = format!("{name}:{}", block.line);
@@ -337,6 +338,12 @@ fn every_example_of_settings_is_right() {
                     let text = format!("{}\n{}", page("config/catalog.toml"), block.text);
                     let read = Catalog::parse(&text, Path::new(&name));
                     assert!(read.is_ok(), "{place}: {:?}", read.err());
+                }
+                "toml scenario" => {
+                    let mut catalogs = Catalogs::new(Some(root().join("config/catalog.toml")));
+                    let read = Scenario::read(Path::new(&name), &block.text, &mut catalogs);
+                    let scenario = read.unwrap_or_else(|wrong| panic!("{place}: {wrong:?}"));
+                    assert_eq!(judge(&scenario, &scenario.play()), [], "{place}");
                 }
                 other => panic!("{place}: a block of no kind that is tested: {other}"),
             }

@@ -29,12 +29,14 @@ const LINES_WITHOUT_HEADER: usize = 50;
 const TOO_LONG: [&str; 0] = [];
 
 /// What a part may name of ours, besides itself.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 15] = [
     ("ledger", &[]),
     ("mistake", &[]),
     ("catalog", &["ledger", "mistake"]),
     ("event", &["ledger", "catalog"]),
     ("notice", &["ledger", "catalog"]),
+    ("memory", &["ledger", "catalog", "event", "notice"]),
+    ("scenario", &["ledger", "mistake", "catalog", "event", "notice", "memory"]),
     ("secret", &[]),
     ("store", &["ledger", "notice", "secret"]),
     ("broker", &["event", "secret"]),
@@ -45,14 +47,14 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
         "cli",
         &[
             "ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe",
-            "daemon", "mistake",
+            "daemon", "mistake", "memory", "scenario",
         ],
     ),
     ("main", &["cli"]),
 ];
 
 /// Parts with no clock, no randomness, no network, no logging.
-const PURE: [&str; 5] = ["ledger", "mistake", "catalog", "event", "notice"];
+const PURE: [&str; 7] = ["ledger", "mistake", "catalog", "event", "notice", "memory", "scenario"];
 const IMPURE_CRATES: [&str; 6] = ["sqlx", "lapin", "tokio", "tracing", "backoff", "hyper"];
 
 fn root() -> &'static Path {

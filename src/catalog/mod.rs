@@ -20,6 +20,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use toml::de::DeTable;
 
 pub use display::Format;
 pub use unit::Unit;
@@ -62,11 +63,16 @@ impl Catalog {
     /// # Errors
     /// Every mistake at once, in the order of the file.
     pub fn parse(text: &str, file: &Path) -> Result<Self, Vec<Mistake>> {
-        let hash = hash(text);
         let (report, table) = raw::Report::read(text, file);
-        let (index, ignored) = index::read(&report, &table, &hash);
-        let warnings = report.finish()?;
-        Ok(Self { hash, index, ignored, warnings })
+        Self::read(text, report, &table)
+    }
+
+    /// Reads and checks a catalog that is a table of the file whose text this is.
+    ///
+    /// # Errors
+    /// Like [`Catalog::parse`].
+    pub fn within(text: &str, file: &Path, table: &DeTable<'_>) -> Result<Self, Vec<Mistake>> {
+        Self::read(text, raw::Report::of(text, file), table)
     }
 
     /// # Errors
@@ -77,6 +83,17 @@ impl Catalog {
             vec![Mistake::in_file(path, None, "", format!("can't be read: {error}"), remedy)]
         })?;
         Self::parse(&text, path)
+    }
+
+    fn read(
+        text: &str,
+        report: raw::Report<'_>,
+        table: &DeTable<'_>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let hash = hash(text);
+        let (index, ignored) = index::read(&report, table, &hash);
+        let warnings = report.finish()?;
+        Ok(Self { hash, index, ignored, warnings })
     }
 
     /// What is allowed, but hardly meant; in the order of the file.

@@ -37,13 +37,7 @@ impl<'t> Report<'t> {
     /// Reads the text as TOML, as far as it is TOML.
     pub(super) fn read(text: &'t str, file: &'t Path) -> (Self, DeTable<'t>) {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let report = Self {
-            file,
-            text,
-            is_incomplete: !errors.is_empty(),
-            mistakes: RefCell::default(),
-            warnings: RefCell::default(),
-        };
+        let report = Self { is_incomplete: !errors.is_empty(), ..Self::of(text, file) };
         for error in &errors {
             let at = error.span().map_or(0, |span| span.start);
             let (problem, remedy) = match error.message().split_once(", expected ") {
@@ -53,6 +47,17 @@ impl<'t> Report<'t> {
             report.mistake(at, "", problem, remedy);
         }
         (report, table.into_inner())
+    }
+
+    /// For a text that was read already, and is TOML throughout.
+    pub(super) fn of(text: &'t str, file: &'t Path) -> Self {
+        Self {
+            file,
+            text,
+            is_incomplete: false,
+            mistakes: RefCell::default(),
+            warnings: RefCell::default(),
+        }
     }
 
     /// Something written there is wrong.

@@ -9,6 +9,7 @@ mod migrate;
 mod output;
 pub mod parked;
 mod publish;
+mod test;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -53,6 +54,8 @@ enum Command {
     Run,
     /// Check every setting and the whole catalog
     Check(check::Args),
+    /// Play scenario files against their catalog, in memory
+    Test(test::Args),
     /// Bring the database's schema up to date
     Migrate,
     /// Publish events from files, one a line
@@ -126,6 +129,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     let context = Context { dir: cli.config, overrides: overrides(&cli.overrides)? };
     match cli.command {
         Command::Check(args) => check::run(&context, args, output).await,
+        Command::Test(args) => test::run(&context, &args, output),
         Command::Run => run(&context).await,
         Command::Migrate => migrate::run(&context.settings()?, output).await,
         Command::Publish(args) => publish::run(&context.settings()?, args, output).await,
@@ -194,10 +198,9 @@ impl Context {
 fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
     let parse = |text: &String| match text.split_once('=') {
         Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-        None => Err(CliError {
-            exit: Exit::Usage,
-            text: format!("--set {text} has no value; write --set section.key=value"),
-        }),
+        None => Err(CliError::usage(format!(
+            "--set {text} has no value; write --set section.key=value"
+        ))),
     };
     given.iter().map(parse).collect()
 }
@@ -205,6 +208,10 @@ fn overrides(given: &[String]) -> Result<Vec<(String, String)>, CliError> {
 impl CliError {
     pub fn found(text: impl Into<String>) -> Self {
         Self { exit: Exit::Found, text: text.into() }
+    }
+
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, text: text.into() }
     }
 
     pub fn config(text: impl Into<String>) -> Self {

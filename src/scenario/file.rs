@@ -1,0 +1,261 @@
+//! One scenario file, read strictly: every mistake at once, with line and what would be right.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::expect::Expect;
+use super::json;
+use super::table::{Mistakes, Table, noun};
+use crate::catalog::Catalog;
+use crate::event::Message;
+use crate::ledger::Timestamp;
+use crate::mistake::Mistake;
+
+/// What happens, step by step, and what is expected.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub file: PathBuf,
+    /// A sentence: the rule that it shows.
+    pub name: String,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub line: usize,
+    /// The clock.
+    pub at: Timestamp,
+    /// What prices events from this step on.
+    pub catalog: Arc<Catalog>,
+    /// `None`: only the clock moves.
+    pub event: Option<Event>,
+    pub expect: Expect,
+}
+
+/// What is sent in a step.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Source, id and type, as far as they are there; for people.
+    pub title: String,
+    pub message: Message,
+}
+
+/// Catalogs that scenarios name, each read once.
+#[derive(Default)]
+pub struct Catalogs {
+    /// The catalog of scenarios that name none.
+    default: Option<PathBuf>,
+    read: HashMap<PathBuf, Option<Arc<Catalog>>>,
+}
+
+const KEYS: [&str; 3] = ["name", "catalog", "step"];
+const STEP: [&str; 4] = ["at", "catalog", "event", "expect"];
+const CLOUD_EVENTS: &str = "application/cloudevents+json";
+
+/// Whether a file is meant to be a scenario: it has a name or steps. Others in the same folder are
+/// the catalogs that scenarios share.
+pub(super) fn is_scenario(text: &str) -> bool {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let table = table.get_ref();
+    !errors.is_empty() || table.contains_key("name") || table.contains_key("step")
+}
+
+impl Catalogs {
+    /// `default` is for scenarios that name no catalog.
+    pub fn new(default: Option<PathBuf>) -> Self {
+        Self { default, read: HashMap::new() }
+    }
+
+    /// The catalog of a file; its own mistakes are told once, later it is only said to have some.
+    fn load(&mut self, path: &Path) -> Result<Arc<Catalog>, Vec<Mistake>> {
+        match self.read.get(path) {
+            Some(Some(catalog)) => Ok(Arc::clone(catalog)),
+            Some(None) => {
+                let problem = "has mistakes, which are told above";
+                Err(vec![Mistake::in_file(path, None, "", problem, "mend them first")])
+            }
+            None => {
+                let catalog = Catalog::load(path).map(Arc::new);
+                self.read.insert(path.to_owned(), catalog.as_ref().ok().cloned());
+                catalog
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads and checks a file, and the catalog that it names.
+    ///
+    /// # Errors
+    /// Every mistake in either.
+    pub fn read(file: &Path, text: &str, catalogs: &mut Catalogs) -> Result<Self, Vec<Mistake>> {
+        let mistakes = Mistakes::of(file, text);
+        let (parsed, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            mistakes.note(at, "", error.message(), "this line must be valid TOML");
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes.finish());
+        }
+        let table = Table::new(&mistakes, "", 0, parsed.get_ref(), &KEYS);
+        let mut reader = Reader { table: &table, catalogs };
+        let name = reader.name();
+        let catalog = reader.first_catalog();
+        let steps = reader.steps(catalog);
+        match (name, steps) {
+            (Some(name), Some(steps)) if mistakes.is_empty() => {
+                Ok(Self { file: file.to_owned(), name, steps })
+            }
+            _ => Err(mistakes.finish()),
+        }
+    }
+}
+
+struct Reader<'r, 't> {
+    table: &'r Table<'r, 't>,
+    catalogs: &'r mut Catalogs,
+}
+
+impl Reader<'_, '_> {
+    fn name(&self) -> Option<String> {
+        let name = self.table.text("name");
+        if self.table.get("name").is_none() || name.is_some_and(|name| name.trim().is_empty()) {
+            self.table.wrong("name", "is missing", "write a sentence that says what is shown");
+        }
+        name.map(str::to_owned)
+    }
+
+    fn first_catalog(&mut self) -> Option<Arc<Catalog>> {
+        if self.table.get("catalog").is_some() {
+            return self.catalog(self.table);
+        }
+        let Some(default) = self.catalogs.default.clone() else {
+            let remedy = "name a file, relative to this one, or write a [catalog] table";
+            self.table.wrong("catalog", "is missing", remedy);
+            return None;
+        };
+        self.load(self.table, &default)
+    }
+
+    /// A file, relative to this one, or the catalog itself.
+    fn catalog(&mut self, table: &Table<'_, '_>) -> Option<Arc<Catalog>> {
+        let member = table.get("catalog")?;
+        if let Some(own) = member.get_ref().as_table() {
+            let Mistakes { file, text, .. } = table.mistakes;
+            return Catalog::within(text, file, own)
+                .map(Arc::new)
+                .map_err(|mistakes| table.mistakes.adopt(member.span().start, mistakes))
+                .ok();
+        }
+        let Some(named) = member.get_ref().as_str() else {
+            let remedy = "name a file, relative to this one, or write a [catalog] table";
+            table.wrong("catalog", format!("is {}", noun(member.get_ref())), remedy);
+            return None;
+        };
+        let path = table.mistakes.file.parent().unwrap_or(Path::new("")).join(named);
+        self.load(table, &path)
+    }
+
+    fn load(&mut self, table: &Table<'_, '_>, path: &Path) -> Option<Arc<Catalog>> {
+        let at = table.get("catalog").map_or(0, |member| member.span().start);
+        let loaded = self.catalogs.load(path);
+        loaded.map_err(|mistakes| table.mistakes.adopt(at, mistakes)).ok()
+    }
+
+    /// `None`: something in them, or the catalog, is wrong, which is noted.
+    fn steps(&mut self, catalog: Option<Arc<Catalog>>) -> Option<Vec<Step>> {
+        let tables = self.table.tables("step");
+        if tables.is_empty() {
+            self.table.wrong("step", "is missing", "write at least one [[step]] with at and event");
+        }
+        let mut steps = Vec::with_capacity(tables.len());
+        let mut catalog = catalog;
+        let mut before = Timestamp::MIN;
+        for (place, (at, table)) in (1_usize..).zip(tables) {
+            let path = format!("step[{place}]");
+            let table = Table::new(self.table.mistakes, path, at, table, &STEP);
+            if table.get("catalog").is_some() {
+                catalog = self.catalog(&table);
+            }
+            let clock = clock(&table, before);
+            before = clock.unwrap_or(before);
+            let event = event(&table);
+            let expect = Expect::read(&table, event.is_some());
+            let line = crate::mistake::line_at(table.mistakes.text, at);
+            if let (Some(at), Some(catalog)) = (clock, &catalog) {
+                let catalog = Arc::clone(catalog);
+                steps.push(Step { line, at, catalog, event, expect });
+            }
+        }
+        Some(steps).filter(|_| catalog.is_some())
+    }
+}
+
+/// When the step happens: not before the one above it.
+fn clock(step: &Table<'_, '_>, before: Timestamp) -> Option<Timestamp> {
+    let remedy = "write a time such as \"2026-01-31T12:00:00Z\"";
+    let Some(member) = step.get("at") else {
+        step.wrong("at", "is missing", remedy);
+        return None;
+    };
+    let value = member.get_ref();
+    let text = match (value.as_str(), value.as_datetime()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(at)) => at.to_string(),
+        (None, None) => {
+            step.wrong("at", format!("is {}", noun(value)), remedy);
+            return None;
+        }
+    };
+    match text.parse::<Timestamp>() {
+        Ok(at) if at >= before => Timestamp::from_microsecond(at.as_microsecond()).ok(),
+        Ok(_) => {
+            let problem = format!("{text} is before the step above");
+            step.wrong("at", problem, "put the steps in the order of their clocks");
+            None
+        }
+        Err(_) => {
+            step.wrong("at", format!("{text:?} is no time"), remedy);
+            None
+        }
+    }
+}
+
+/// An envelope as a table; or, where bytes matter, the message's body as text.
+fn event(step: &Table<'_, '_>) -> Option<Event> {
+    let value = step.get("event")?.get_ref();
+    let (title, body) = match (value.as_table(), value.as_str()) {
+        (Some(table), _) => {
+            let said = ["specversion", "source", "id", "type"]
+                .map(|name| table.get(name).and_then(|member| member.get_ref().as_str()));
+            let [version, source, id, kind] = said;
+            // Whatever else is wrong with an envelope, it is one.
+            let first: &[_] = match version {
+                None if !table.contains_key("specversion") => &[("specversion", "1.0")],
+                None | Some(_) => &[],
+            };
+            (title(source, id, kind), json::object(first, table))
+        }
+        (None, Some(text)) => ("a message".to_owned(), text.to_owned()),
+        (None, None) => {
+            let remedy = "write { source = …, id = …, type = …, data = { … } }";
+            step.wrong("event", format!("is {}", noun(value)), remedy);
+            return None;
+        }
+    };
+    let message = Message {
+        body: body.into_bytes(),
+        content_type: Some(CLOUD_EVENTS.to_owned()),
+        ..Message::default()
+    };
+    Some(Event { title, message })
+}
+
+fn title(source: Option<&str>, id: Option<&str>, kind: Option<&str>) -> String {
+    let [source, id, kind] = [source, id, kind].map(|part| part.unwrap_or("?"));
+    format!("{kind} {source}/{id}")
+}
