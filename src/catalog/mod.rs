@@ -108,7 +108,8 @@ impl Catalog {
 
     /// What the ledger must know of every unit.
     pub fn rules(&self) -> Rules {
-        Rules { units: self.units().map(|(code, unit)| (code.clone(), unit.watch())).collect() }
+        let units = self.units().map(|(code, unit)| (code.clone(), unit.watch())).collect();
+        Rules { units, ..Rules::default() }
     }
 
     /// In the order of the file.

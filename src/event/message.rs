@@ -52,6 +52,35 @@ impl Message {
         serde_json::to_string(&properties).ok().map(|text| text.replace("\\u0000", "\\ufffd"))
     }
 
+    /// A message as it was kept: its body, and its properties as [`Message::properties`] gave them.
+    ///
+    /// # Errors
+    /// When the properties are none that this version or an earlier one has written.
+    pub fn kept(body: Vec<u8>, properties: Option<&str>) -> Result<Self, serde_json::Error> {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(default)]
+        struct Properties {
+            content_type: Option<String>,
+            r#type: Option<String>,
+            routing_key: String,
+            app_id: Option<String>,
+            headers: std::collections::BTreeMap<String, serde_json::Value>,
+        }
+        let kept = match properties {
+            Some(text) => serde_json::from_str(text)?,
+            None => Properties::default(),
+        };
+        let headers = kept.headers.into_iter();
+        Ok(Self {
+            body,
+            content_type: kept.content_type,
+            kind: kept.r#type,
+            routing_key: kept.routing_key,
+            app_id: kept.app_id,
+            headers: headers.map(|(name, value)| (name, Header::kept(value))).collect(),
+        })
+    }
+
     /// The text of a header, matched without regard to case; `None` when it is missing or no text.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|(key, value)| match value {
@@ -62,5 +91,52 @@ impl Message {
             | Header::Timestamp(_)
             | Header::Other => None,
         })
+    }
+}
+
+impl Header {
+    /// Times come back as the numbers that they are kept as; no convention tells them apart.
+    fn kept(value: serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => Self::Text(text),
+            Value::Bool(flag) => Self::Bool(flag),
+            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(integer), _) => Self::Int(integer),
+                (None, Some(instant)) => Self::Timestamp(instant),
+                (None, None) => Self::Other,
+            },
+            Value::Null | Value::Array(_) | Value::Object(_) => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_message_reads_as_the_message_did() {
+        let message = Message {
+            body: b"{}".to_vec(),
+            content_type: Some("application/json".to_owned()),
+            kind: Some("payment.succeeded".to_owned()),
+            routing_key: "shop".to_owned(),
+            app_id: Some("shop".to_owned()),
+            headers: vec![
+                ("event-id".to_owned(), Header::Text("e1".to_owned())),
+                ("flag".to_owned(), Header::Bool(true)),
+                ("list".to_owned(), Header::Other),
+                ("number".to_owned(), Header::Int(-7)),
+            ],
+        };
+
+        let kept = Message::kept(message.body.clone(), message.properties().as_deref()).unwrap();
+
+        assert_eq!(kept, message);
+        assert_eq!(
+            Message::kept(b"{}".to_vec(), None).unwrap(),
+            Message { body: b"{}".to_vec(), ..Message::default() }
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 mod envelope;
 mod fields;
+pub mod instruction;
 mod json;
 mod meaning;
 mod message;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::account::{Account, Balance};
 use super::amount::{Credits, Number};
 use super::command::{RefundName, Request};
+use super::desk::{Fate, Moved, OnDesk};
 use super::entry::Entry;
 use super::names::{
     AccountId, EventKey, EventName, Fingerprint, Name, PurchaseId, Reference, Timestamp,
@@ -24,6 +25,8 @@ pub struct Book {
     pub references: HashMap<Reference, PurchaseId>,
     /// Event names that were decided, with what they meant.
     pub seen: HashMap<EventKey, Fingerprint>,
+    /// Those of them that are or were parked, as far as they matter here.
+    pub desk: HashMap<EventKey, OnDesk>,
     pub ids: Ids,
     pub journal: Journal,
 }
@@ -47,8 +50,10 @@ pub struct Journal {
     pub flips: Vec<Flip>,
     pub reversals: Vec<ReversalRecord>,
     pub adjustments: Vec<AdjustmentRecord>,
-    /// Events of earlier batches that were applied and now had to be parked (semantics 4.11).
-    pub displaced: Vec<Displaced>,
+    /// Events whose outcome was moved, in the order in which that happened.
+    pub moved: Vec<Moved>,
+    /// Events that came again with the same meaning, by the key of their row.
+    pub redelivered: Vec<EventKey>,
     /// Purchases that turned out to be part of another.
     pub absorbed: Vec<PurchaseId>,
 }
@@ -102,10 +107,16 @@ pub struct Span {
     pub last: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Displaced {
-    pub event: EventKey,
-    pub rejection: Rejection,
+/// What a book knows of an event that arrives (semantics 3.1, 9.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    Never,
+    /// It has a row, under this key.
+    Before(EventKey),
+    /// Its name stands for another meaning.
+    Differing,
+    /// Its name stands for an event that is parked under this key and was never released.
+    Correcting(EventKey),
 }
 
 impl Book {
@@ -181,22 +192,50 @@ impl Book {
         self.purchases.insert(joined.purchase.id, joined.purchase);
     }
 
+    /// Whether an event of that name and meaning has come before.
+    pub fn met(&self, request: &Request) -> Met {
+        let Some(first) = self.seen.get(&request.key) else { return Met::Never };
+        if *first == request.fingerprint {
+            return Met::Before(request.key);
+        }
+        if self.seen.contains_key(&request.conflict_key) {
+            return Met::Before(request.conflict_key);
+        }
+        let newest = self.desk.get(&request.key).and_then(|first| first.newest);
+        let newest = newest.unwrap_or(request.key);
+        match self.desk.get(&newest) {
+            Some(one) if one.released_as == Some(request.fingerprint) => Met::Before(newest),
+            Some(one) if one.is_replaceable() => Met::Correcting(newest),
+            Some(_) | None => Met::Differing,
+        }
+    }
+
     /// Parks the event of a refund that was applied as waiting and is refused now: its row may be
-    /// in this batch, or in an older one.
+    /// in this batch, or in an older one. `by` is the event that brought it to light.
     pub(super) fn displace(
         &mut self,
         refund: RefundRecord,
         rejection: Rejection,
+        by: EventKey,
         occurred_at: Timestamp,
     ) {
         let RefundRecord { event, event_name, .. } = refund;
         let reason = rejection.reason;
+        let released_as = self.desk.get(&event).and_then(|one| one.released_as);
+        let tries = self.desk.get(&event).map_or(0, |one| one.tries);
+        self.desk.insert(event, OnDesk { released_as, tries, ..OnDesk::open(reason) });
         match self.journal.records.iter_mut().find(|record| record.key == event) {
-            Some(record) => record.verdict = Verdict::Parked(rejection),
-            None => self.journal.displaced.push(Displaced { event, rejection }),
+            Some(record) if matches!(record.verdict, Verdict::Applied(_)) => {
+                record.verdict = Verdict::Parked(rejection);
+            }
+            Some(_) | None => {
+                let fate = Fate::Displaced(rejection);
+                self.journal.moved.push(Moved { event, by, fate });
+            }
         }
         self.journal.parked_notices.push(ParkedNotice {
             event,
+            by,
             event_name,
             reason,
             traceparent: None,

@@ -1,6 +1,7 @@
 //! What is asked of the ledger: an event, read and priced, in the ledger's own terms.
 
 use super::amount::{Credits, Number};
+use super::desk::{Discard, Release};
 use super::money::{Currency, StatedMoney};
 use super::names::{AccountKind, EventKey, EventName, Fingerprint, Name, Reference, Timestamp};
 use super::outcome::Rejection;
@@ -40,6 +41,8 @@ pub enum Command {
     Use(Usage),
     Adjust(Box<Adjustment>),
     Update(Box<AccountUpdate>),
+    Release(Box<Release>),
+    Discard(Discard),
 }
 
 /// `payment.succeeded`.

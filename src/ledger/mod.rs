@@ -1,13 +1,14 @@
 //! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
-//! `command`, `outcome` (what comes in, how it ends); `account`, `settings`, `entry`, `purchase`,
-//! `book` (the books); `post` (the rules); `notices` (what is told).
+//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `settings`, `entry`,
+//! `purchase`, `book` (the books); `post` (the rules); `notices` (what is told).
 
 mod account;
 mod amount;
 mod book;
 mod command;
+mod desk;
 mod entry;
 mod fold;
 mod money;
@@ -21,11 +22,12 @@ mod terms;
 
 pub use account::{Account, Balance, Change, Declines, Lot, Repayment, ResetMark};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
-pub use book::{AdjustmentRecord, Book, Displaced, Ids, Journal, Record, Span, Used};
+pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
     AccountUpdate, Adjustment, Asks, Command, LineFacts, LineRefund, PaidLine, Payment, Refund,
     RefundClaim, RefundName, RefundStatus, RefundedLine, Request, UnitUpdate, Usage,
 };
+pub use desk::{DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, Release, Remedy, Waiver};
 pub use entry::{Cause, Entry, EntryKind};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};
 pub use names::{

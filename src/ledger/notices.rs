@@ -59,6 +59,8 @@ pub enum Tells {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedNotice {
     pub event: EventKey,
+    /// Whose decision parked it: its own, or that of the payment that it had waited for.
+    pub by: EventKey,
     pub event_name: EventName,
     pub reason: Reason,
     pub traceparent: Option<Name>,

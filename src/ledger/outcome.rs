@@ -26,6 +26,10 @@ pub enum AppliedReason {
     Unsettled,
     /// It changed what an account is or sets for itself (semantics 6.2).
     Updated,
+    /// An operator's command: what it moves is the outcome of a parked event (semantics 9.3).
+    Released,
+    /// The same.
+    Discarded,
 }
 
 /// Why an event could not be applied. Parks it.
@@ -98,6 +102,11 @@ impl Reason {
         }
     }
 
+    /// `None` for a code that no version has written.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     pub fn because(self, detail: impl Into<String>) -> Rejection {
         Rejection { reason: self, detail: detail.into() }
     }
@@ -111,6 +120,8 @@ impl AppliedReason {
             Self::Zero => "zero",
             Self::Unsettled => "unsettled",
             Self::Updated => "updated",
+            Self::Released => "released",
+            Self::Discarded => "discarded",
         }
     }
 }

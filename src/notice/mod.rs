@@ -211,8 +211,13 @@ pub fn render_parked(notice: &ParkedNotice) -> Wire {
         reason: notice.reason.code(),
         occurred_at: notice.occurred_at.to_string(),
     };
+    // An event may be parked again after it was released, by the payment that it waited for.
+    let id = match notice.by == notice.event {
+        true => stable_id(&[b"parked", &notice.event.0]),
+        false => stable_id(&[b"parked", &notice.event.0, &notice.by.0]),
+    };
     Wire {
-        id: stable_id(&[b"parked", &notice.event.0]),
+        id,
         account: None,
         sequence: 0,
         kind: PARKED,

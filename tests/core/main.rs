@@ -12,6 +12,7 @@
 mod accounts;
 mod adjustments;
 mod audit;
+mod desk;
 mod finer;
 mod grants;
 mod notices;

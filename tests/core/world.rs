@@ -27,7 +27,7 @@ impl World {
             thresholds: thresholds.iter().map(|steps| credits(*steps)).collect(),
             recovered_at: recovered_at.map(credits),
         };
-        let rules = Rules { units: HashMap::from([(name(UNIT), watch)]) };
+        let rules = Rules { units: HashMap::from([(name(UNIT), watch)]), ..Rules::default() };
         Self { rules, ..Self::default() }
     }
 

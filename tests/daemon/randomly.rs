@@ -63,7 +63,7 @@ async fn memory_equals_postgres(seed: u8) {
     let catalog = Catalog::parse(CATALOG, Path::new("catalog.toml")).unwrap();
     let thresholds = [100, 20].map(credits).to_vec();
     let watch = Watch { thresholds, recovered_at: Some(credits(120)) };
-    let rules = Rules { units: HashMap::from([(name(UNIT), watch)]) };
+    let rules = Rules { units: HashMap::from([(name(UNIT), watch)]), ..Rules::default() };
     let (requests, sizes) = stream(seed);
     let books = Books::new().await;
     let mut book = Book::default();

@@ -140,7 +140,7 @@ pub(crate) fn wires(book: &Book) -> Vec<Wire> {
 /// Thresholds at 50 credits, for every unit that the tests use.
 pub(crate) fn rules() -> Rules {
     let watch = Watch { thresholds: vec![credits("50")], recovered_at: None };
-    Rules { units: [(name("CRD"), watch)].into_iter().collect() }
+    Rules { units: [(name("CRD"), watch)].into_iter().collect(), ..Rules::default() }
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -5,6 +5,7 @@
 //! leaves nothing behind but its record, so its neighbours in the batch never notice.
 
 mod adjust;
+mod desk;
 mod give_back;
 mod grant;
 mod pay;
@@ -16,9 +17,10 @@ mod working;
 
 use std::collections::HashMap;
 
-use super::book::{Book, Record};
+use super::book::{Book, Met, Record};
 use super::command::{Asks, Command, Request};
-use super::names::{Name, Timestamp};
+use super::desk::{OnDesk, Waiver};
+use super::names::{EventKey, Name, Timestamp};
 use super::notices::ParkedNotice;
 use super::outcome::{Reason, Rejection, Verdict};
 use super::terms::Watch;
@@ -27,6 +29,8 @@ use super::terms::Watch;
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     pub units: HashMap<Name, Watch>,
+    /// What an operator waives for the event that is being released.
+    pub waiver: Waiver,
 }
 
 impl Rules {
@@ -48,36 +52,46 @@ struct Clock {
 /// ahead of it count as now (semantics 7.3). Never fails: what can't be applied is parked.
 pub fn decide(book: &mut Book, rules: &Rules, request: &Request, now: Timestamp) -> Record {
     let occurred_at = request.occurred_at.map_or(now, |at| at.min(now));
-    let record = match known(book, request, occurred_at) {
-        Some(record) => record,
-        None => apply(book, rules, request, Clock { now, occurred_at }),
-    };
-    if record.is_new {
-        book.seen.insert(record.key, record.fingerprint);
-        if let Verdict::Parked(rejection) = &record.verdict {
-            tell_parked(book, request, &record, rejection.clone());
+    let clock = Clock { now, occurred_at };
+    match book.met(request) {
+        Met::Never => {
+            let record = apply(book, rules, request, clock);
+            keep(book, request, &record);
+            record
         }
-        book.journal.records.push(record.clone());
+        Met::Before(key) => again(book, request, key, occurred_at),
+        Met::Differing => conflict(book, request, occurred_at),
+        Met::Correcting(older) => desk::supersede(book, rules, request, older, clock),
     }
-    record
 }
 
-/// The same name with the same meaning is a duplicate; with another, a conflict that has a row of
-/// its own (semantics 3.1).
-fn known(book: &Book, request: &Request, occurred_at: Timestamp) -> Option<Record> {
-    let first = book.seen.get(&request.key)?;
-    if *first == request.fingerprint || book.seen.contains_key(&request.conflict_key) {
-        let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
-        record.is_new = false;
-        return Some(record);
-    }
+/// The same name with the same meaning changes nothing (semantics 3.1).
+fn again(book: &mut Book, request: &Request, key: EventKey, occurred_at: Timestamp) -> Record {
+    book.journal.redelivered.push(key);
+    let record = Record::of(request, occurred_at, Verdict::Duplicate);
+    Record { key, is_new: false, ..record }
+}
+
+/// The same name with another meaning has a row of its own (semantics 3.1).
+fn conflict(book: &mut Book, request: &Request, occurred_at: Timestamp) -> Record {
     let rejection = Reason::Conflict.because(format!(
         "{} came before with another meaning; the first result stands",
         request.name
     ));
-    let mut record = Record::of(request, occurred_at, Verdict::Parked(rejection));
-    record.key = request.conflict_key;
-    Some(record)
+    let record = Record::of(request, occurred_at, Verdict::Parked(rejection));
+    let record = Record { key: request.conflict_key, ..record };
+    keep(book, request, &record);
+    record
+}
+
+/// Takes a new event's end down.
+fn keep(book: &mut Book, request: &Request, record: &Record) {
+    book.seen.insert(record.key, record.fingerprint);
+    if let Verdict::Parked(rejection) = &record.verdict {
+        book.desk.insert(record.key, OnDesk::open(rejection.reason));
+        tell_parked(book, request, record, rejection.clone());
+    }
+    book.journal.records.push(record.clone());
 }
 
 fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Record {
@@ -98,6 +112,12 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
         Asks::Command(Command::Update(update)) => {
             update::update(book, rules, request, update, occurred_at)
         }
+        Asks::Command(Command::Release(release)) => {
+            Ok(desk::release(book, rules, request, release, clock))
+        }
+        Asks::Command(Command::Discard(discard)) => {
+            Ok(desk::discard(book, request, discard, occurred_at))
+        }
     };
     posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
 }
@@ -105,6 +125,7 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
 fn tell_parked(book: &mut Book, request: &Request, record: &Record, rejection: Rejection) {
     book.journal.parked_notices.push(ParkedNotice {
         event: record.key,
+        by: record.key,
         event_name: request.name.clone(),
         reason: rejection.reason,
         traceparent: request.traceparent.clone(),

@@ -31,7 +31,7 @@ pub(super) fn pay(
     }
     let mut account = book.account(&payment.account)?;
     update_account(&mut account, request, payment, occurred_at);
-    let mut working = Working::new(request, account, occurred_at);
+    let mut working = Working::new(request, account, occurred_at).waiving(rules.waiver);
     let about = note_sale(&mut joined.purchase, payment, occurred_at);
     grant_lines(&mut working, &mut joined.purchase, payment, &compared.new, &about)?;
     note_payment(&mut joined.purchase, payment, &compared)?;
@@ -44,7 +44,7 @@ pub(super) fn pay(
     };
     let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
-        book.displace(refund, rejection, occurred_at);
+        book.displace(refund, rejection, request.key, occurred_at);
     }
     Ok(record)
 }

@@ -36,12 +36,12 @@ pub(super) fn refund(
     };
     let account = book.account(&sale.account)?;
     let about = About::of(&joined.purchase);
-    let mut working = Working::new(request, account, occurred_at);
+    let mut working = Working::new(request, account, occurred_at).waiving(rules.waiver);
     let refused = reverse_waiting(&mut working, &mut joined, &about)?;
     working.judge(rules)?;
     let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
-        book.displace(refund, rejection, occurred_at);
+        book.displace(refund, rejection, request.key, occurred_at);
     }
     Ok(record)
 }

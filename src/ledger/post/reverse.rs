@@ -163,7 +163,7 @@ struct Reversal<'w, 'r> {
 impl Reversal<'_, '_> {
     /// Takes from the line's own lot, then counts what that lot had lost already (semantics 4.9).
     fn take_own(mut self, credits: Credits) -> Result<(), Rejection> {
-        if !self.terms.refundable {
+        if !(self.terms.refundable || self.working.waiver.refund_anyway) {
             return Err(Reason::NotRefundable
                 .because(format!("package {} is not refundable", self.terms.package)));
         }
@@ -175,7 +175,8 @@ impl Reversal<'_, '_> {
     /// Does what the terms say of credits that were spent: `owed` is what the line's own lot did
     /// not have.
     fn take_spent(mut self, mut owed: Credits) -> Result<(), Rejection> {
-        if self.terms.when_spent == WhenSpent::Park {
+        let when_spent = self.when_spent();
+        if when_spent == WhenSpent::Park {
             let decimals = u32::from(self.terms.decimals);
             return Err(Reason::Spent.because(format!(
                 "{} {} of what is to be taken back were already used",
@@ -186,10 +187,18 @@ impl Reversal<'_, '_> {
         for other in self.other_lots() {
             owed = self.take_from_lot(other, owed)?;
         }
-        match self.terms.when_spent {
+        match when_spent {
             _ if owed.is_zero() => Ok(()),
             WhenSpent::Debt | WhenSpent::Park => self.take_as_overdraft(owed),
             WhenSpent::Clamp => self.fall_short(owed),
+        }
+    }
+
+    /// What the terms say, or the operator where they say to ask one.
+    fn when_spent(&self) -> WhenSpent {
+        match (self.terms.when_spent, self.working.waiver.when_spent) {
+            (WhenSpent::Park, Some(said)) => said,
+            (of_terms, _) => of_terms,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::ledger::account::{Account, Balance};
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{AdjustmentRecord, Book, Joined, Record, Span};
 use crate::ledger::command::Request;
+use crate::ledger::desk::Waiver;
 use crate::ledger::entry::{Cause, Entry, EntryKind};
 use crate::ledger::names::{LotNo, Name, Timestamp};
 use crate::ledger::notices::{About, Flip, Notice, Sender, Tells, judge};
@@ -26,6 +27,8 @@ pub(super) struct Working<'a> {
     pub(super) flips: Vec<Flip>,
     pub(super) reversals: Vec<ReversalRecord>,
     pub(super) adjustments: Vec<AdjustmentRecord>,
+    /// What an operator waives of the terms.
+    pub(super) waiver: Waiver,
     /// Each touched unit's balance before its first entry.
     before: BTreeMap<Name, Credits>,
     /// Lots that became usable in this event and have not been asked to repay yet.
@@ -45,10 +48,16 @@ impl<'a> Working<'a> {
             flips: Vec::new(),
             reversals: Vec::new(),
             adjustments: Vec::new(),
+            waiver: Waiver::default(),
             before: BTreeMap::new(),
             usable: Vec::new(),
             set: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn waiving(mut self, waiver: Waiver) -> Self {
+        self.waiver = waiver;
+        self
     }
 
     pub(super) fn balance(&mut self, unit: &Name) -> &mut Balance {

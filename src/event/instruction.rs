@@ -1,0 +1,138 @@
+//! What an operator asks of the books, as an event of its own: source `creditd`, a name that
+//! makes a repeat harmless, and a body that tells who did it and why (semantics 9.3).
+//!
+//! Instructions never come over the wire: their types are none that [`super::read`] applies.
+
+use serde::Serialize;
+
+use super::meaning::{Meaning, conflict_key};
+use super::{Message, event_key};
+use crate::ledger::{
+    Asks, Command, Discard, EventKey, EventName, Name, Release, Request, Timestamp, Waiver,
+    WhenSpent,
+};
+
+/// The source of everything that an operator asks.
+pub const OPERATOR: &str = "creditd";
+pub const RELEASED: &str = "event.released";
+pub const DISCARDED: &str = "event.discarded";
+
+/// A request of an operator, and the body to keep with it.
+#[derive(Clone, Debug)]
+pub struct Instruction {
+    pub request: Request,
+    pub body: Vec<u8>,
+}
+
+/// A parked event, as far as naming it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedEvent {
+    /// The key under which it was parked.
+    pub key: EventKey,
+    pub name: EventName,
+    /// As it was taken down; the event keeps this time when it is released.
+    pub occurred_at: Timestamp,
+    /// How often it was released before.
+    pub tries: i32,
+}
+
+/// The parked event's message, read again with today's catalog.
+pub fn read_again(
+    parked: &ParkedEvent,
+    message: &Message,
+    read: impl Fn(&Message) -> Request,
+) -> Request {
+    Request {
+        key: parked.key,
+        name: parked.name.clone(),
+        occurred_at: Some(parked.occurred_at),
+        ..read(message)
+    }
+}
+
+/// Applies a parked event as if it came now. `event` is what [`read_again`] made of it.
+pub fn release(parked: &ParkedEvent, event: Request, waiver: Waiver, actor: &str) -> Instruction {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        event: String,
+        event_key: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        when_spent: Option<WhenSpent>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        refund_anyway: bool,
+        actor: &'a str,
+    }
+    let key = hex(parked.key);
+    let mut id = format!("release:{key}:{}", parked.tries.saturating_add(1));
+    for (is_said, word) in [
+        (waiver.when_spent == Some(WhenSpent::Debt), ":debt"),
+        (waiver.when_spent == Some(WhenSpent::Clamp), ":clamp"),
+        (waiver.refund_anyway, ":anyway"),
+    ] {
+        if is_said {
+            id.push_str(word);
+        }
+    }
+    let data = Data {
+        event: parked.name.to_string(),
+        event_key: key,
+        when_spent: waiver.when_spent,
+        refund_anyway: waiver.refund_anyway,
+        actor,
+    };
+    let asks = Asks::Command(Command::Release(Box::new(Release { event, waiver })));
+    Instruction::new(RELEASED, &id, &data, asks)
+}
+
+/// Gives a parked event up for good.
+pub fn discard(parked: &ParkedEvent, reason: &str, actor: &str) -> Instruction {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        event: String,
+        event_key: String,
+        reason: &'a str,
+        actor: &'a str,
+    }
+    let key = hex(parked.key);
+    let id = format!("discard:{key}");
+    let data = Data { event: parked.name.to_string(), event_key: key, reason, actor };
+    let asks = Asks::Command(Command::Discard(Discard { event: parked.key }));
+    Instruction::new(DISCARDED, &id, &data, asks)
+}
+
+impl Instruction {
+    /// An instruction that its name tells wholly: the same `id` is the same instruction, whoever
+    /// gives it for whatever reason. `data` is kept, and says `actor` and, where one is asked for,
+    /// `reason`.
+    pub fn new(kind: &str, id: &str, data: &impl Serialize, asks: Asks) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a, T> {
+            specversion: &'static str,
+            r#type: &'a str,
+            source: &'static str,
+            id: &'a str,
+            data: &'a T,
+        }
+        let body = Body { specversion: "1.0", r#type: kind, source: OPERATOR, id, data };
+        let name = EventName { source: Name::from(OPERATOR), id: Name::from(id) };
+        let mut meaning = Meaning::of(kind);
+        meaning.text(id);
+        let (key, fingerprint) = (event_key(&name), meaning.fingerprint());
+        let request = Request {
+            key,
+            conflict_key: conflict_key(key, fingerprint),
+            fingerprint,
+            name,
+            kind: Name::from(kind),
+            occurred_at: None,
+            traceparent: None,
+            asks,
+        };
+        // Our own types always serialise.
+        Self { request, body: serde_json::to_vec(&body).unwrap_or_default() }
+    }
+}
+
+fn hex(key: EventKey) -> String {
+    key.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
