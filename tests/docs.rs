@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use creditd::catalog::Catalog;
 use creditd::event::{KINDS, Message, Sources, read};
-use creditd::ledger::{AppliedReason, Book, EntryKind, Reason, Timestamp, Verdict, decide};
+use creditd::ledger::{AppliedReason, Book, EntryKind, Reason, Remedy, Timestamp, Verdict, decide};
 use creditd::notice::{Publication, Wire, render, render_parked};
 use creditd::observe::metrics::Metrics;
 use creditd::scenario::{Catalogs, Scenario, judge};
@@ -241,6 +241,8 @@ fn every_reason_code_is_explained_and_no_other() {
         AppliedReason::Zero,
         AppliedReason::Unsettled,
         AppliedReason::Updated,
+        AppliedReason::Released,
+        AppliedReason::Discarded,
     ];
     for reason in applied {
         // A new one belongs into the list above.
@@ -249,7 +251,9 @@ fn every_reason_code_is_explained_and_no_other() {
             | AppliedReason::Known
             | AppliedReason::Zero
             | AppliedReason::Unsettled
-            | AppliedReason::Updated => {}
+            | AppliedReason::Updated
+            | AppliedReason::Released
+            | AppliedReason::Discarded => {}
         }
     }
     let parked = Reason::ALL.iter().map(|reason| reason.code());
@@ -258,6 +262,23 @@ fn every_reason_code_is_explained_and_no_other() {
     let explained = first_column(&page(EVENTS), "Reason codes");
 
     assert_eq!(explained, all.map(str::to_owned).collect());
+}
+
+#[test]
+fn every_reason_says_what_the_desk_can_do_about_it() {
+    let page = page(EVENTS);
+    for reason in Reason::ALL {
+        let row = format!("\n| `{}` |", reason.code());
+        let (_, row) = page.split_once(&row).unwrap();
+        let desk = row.lines().next().unwrap().rsplit('|').nth(1).unwrap().trim();
+        let says = match (reason.remedy(), reason) {
+            (Remedy::Release, _) => "release, discard",
+            (Remedy::Discard, _) => "discard",
+            (Remedy::Waive, Reason::Spent) => "release with `--when-spent`, discard",
+            (Remedy::Waive, _) => "release with `--refund-anyway`, discard",
+        };
+        assert_eq!(desk, says, "{}", reason.code());
+    }
 }
 
 #[test]

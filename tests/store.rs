@@ -14,6 +14,8 @@
 mod books;
 #[path = "common/database.rs"]
 mod database;
+#[path = "store/desk.rs"]
+mod desk;
 #[path = "store/essence.rs"]
 mod essence;
 #[path = "store/guards.rs"]

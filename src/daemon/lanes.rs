@@ -74,7 +74,10 @@ fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize
             let paid = refund.references.iter().find_map(|reference| known.get(reference));
             paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
         }
-        Asks::Nothing | Asks::Rejected(_) => hashed(&request.name, count),
+        // An operator's commands do not come from a queue.
+        Asks::Command(Command::Release(_) | Command::Discard(_))
+        | Asks::Nothing
+        | Asks::Rejected(_) => hashed(&request.name, count),
     }
 }
 

@@ -187,6 +187,17 @@ pub struct UnitUpdate {
     pub opening_balance: Option<Credits>,
 }
 
+impl Request {
+    /// The event itself, or the one that it releases.
+    pub fn event(&self) -> &Self {
+        if let Asks::Command(Command::Release(release)) = &self.asks {
+            &release.event
+        } else {
+            self
+        }
+    }
+}
+
 impl RefundStatus {
     pub fn code(self) -> &'static str {
         match self {

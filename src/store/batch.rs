@@ -9,11 +9,12 @@ use super::lot::LotName;
 use super::repayment::Needed;
 use super::reset_mark::Marks;
 use super::session::Session;
+use super::wanted::Wanted;
 use super::{Arrival, Store};
-use super::{account, balance, inbox, lot, purchase, purchase_line, reference, refund};
+use super::{account, balance, inbox, lot, parked, purchase, purchase_line, reference, refund};
 use super::{repayment, reset_mark, revocation};
 use crate::ledger::{
-    Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, Ids, Name, Purchase,
+    Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, Ids, Met, Name, Purchase,
     PurchaseId, Reference, RefundName, Request, SliceFrom, Timestamp,
 };
 
@@ -75,16 +76,6 @@ enum Held {
     Moved,
 }
 
-/// What the new events of a batch name.
-#[derive(Default)]
-struct Wanted {
-    accounts: Vec<Name>,
-    /// Of purchases; empty for a batch of nothing but usage.
-    references: Vec<Reference>,
-    /// How many events may come to make a purchase.
-    purchases: usize,
-}
-
 #[derive(Default)]
 struct Loading {
     names: Names,
@@ -118,41 +109,50 @@ impl Loading {
         let keys: Vec<EventKey> = arrivals.iter().map(|arrival| arrival.request.key).collect();
         self.book.ids = Ids::Reserved { purchases: Vec::new() };
         self.book.seen = inbox::known(tx, &keys).await?.into_iter().collect();
-        let mut conflicts = Vec::new();
-        let mut accounts: HashSet<&Name> = HashSet::with_capacity(arrivals.len());
-        let mut references: HashSet<&Reference> = HashSet::new();
+        self.look_at_desk(tx, arrivals).await?;
+        let new = arrivals
+            .iter()
+            .map(|arrival| &arrival.request)
+            // One that differs may turn out to be a correction while the batch is decided.
+            .filter(|request| !matches!(self.book.met(request), Met::Before(_)));
+        self.wanted = Wanted::of(new);
+        Ok(())
+    }
+
+    /// What is on the desk of events that an operator names, or whose name came with another
+    /// meaning. Locked, so that nobody else moves it meanwhile.
+    async fn look_at_desk(
+        &mut self,
+        tx: &mut Session,
+        arrivals: &[Arrival],
+    ) -> Result<(), StoreError> {
+        let mut named = Vec::new();
+        let mut unlike = Vec::new();
         for Request { key, fingerprint, conflict_key, asks, .. } in
             arrivals.iter().map(|arrival| &arrival.request)
         {
             match (self.book.seen.get(key), asks) {
                 (Some(known), _) if known == fingerprint => {}
-                (Some(_), _) => conflicts.push(*conflict_key),
-                (None, Asks::Command(Command::Use(usage))) => {
-                    accounts.insert(&usage.account);
+                (Some(_), _) => {
+                    named.push(*key);
+                    unlike.push(*conflict_key);
                 }
-                (None, Asks::Command(Command::Adjust(adjustment))) => {
-                    accounts.insert(&adjustment.account);
-                }
-                (None, Asks::Command(Command::Update(update))) => {
-                    accounts.insert(&update.account);
-                }
-                (None, Asks::Command(Command::Pay(payment))) => {
-                    accounts.insert(&payment.account);
-                    references.extend(&payment.references);
-                    self.wanted.purchases = self.wanted.purchases.saturating_add(1);
-                }
-                (None, Asks::Command(Command::Refund(refund))) => {
-                    references.extend(&refund.references);
-                    self.wanted.purchases = self.wanted.purchases.saturating_add(1);
-                }
-                (None, Asks::Nothing | Asks::Rejected(_)) => {}
+                (None, Asks::Command(Command::Release(release))) => named.push(release.event.key),
+                (None, Asks::Command(Command::Discard(discard))) => named.push(discard.event),
+                (None, Asks::Command(_) | Asks::Nothing | Asks::Rejected(_)) => {}
             }
         }
-        self.wanted.accounts = accounts.into_iter().cloned().collect();
-        self.wanted.references = references.into_iter().cloned().collect();
-        if !conflicts.is_empty() {
-            self.book.seen.extend(inbox::known(tx, &conflicts).await?);
+        if named.is_empty() {
+            return Ok(());
         }
+        self.book.desk = parked::lock(tx, &named).await?.into_iter().collect();
+        let newest: Vec<EventKey> =
+            self.book.desk.values().filter_map(|first| first.newest).collect();
+        if !newest.is_empty() {
+            self.book.desk.extend(parked::lock(tx, &newest).await?);
+        }
+        // After the locks: whoever held them may have written these.
+        self.book.seen.extend(inbox::known(tx, &unlike).await?);
         Ok(())
     }
 

@@ -37,12 +37,11 @@ pub(super) async fn insert(
 }
 
 /// The runs of entries of every event but plain usage, whose run is in its inbox row.
-pub(super) async fn insert_postings(
+pub(super) async fn insert_postings<'a>(
     tx: &mut Session,
-    records: &[Record],
+    records: impl Iterator<Item = &'a Record>,
 ) -> Result<(), StoreError> {
     let postings: Vec<(&Record, &Span)> = records
-        .iter()
         .filter(|record| record.used.is_none())
         .flat_map(|record| record.postings.iter().map(move |span| (record, span)))
         .collect();

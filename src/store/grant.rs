@@ -1,7 +1,7 @@
 //! What the roles may do, granted again with every migration. The schema's owner needs nothing.
 //!
 //! The writer can't change or take away what the books never change: entries, postings, reversals,
-//! latch flips; of an inbox row only the outcome. The reader sees `creditd_read` and nothing else.
+//! latch flips; of an inbox row only the outcome and what belongs to it. The reader sees `creditd_read` and nothing else.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -12,11 +12,12 @@ const TO_WRITER: [&str; 7] = [
     "GRANT USAGE ON SCHEMA creditd TO ",
     "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA creditd TO ",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA creditd TO ",
-    "GRANT UPDATE (outcome, reason) ON creditd.inbox TO ",
+    "GRANT UPDATE (outcome, reason, account_id, purchase_id, unit, meter, quantity, cost, \
+     uncovered, entry_first, entry_last) ON creditd.inbox TO ",
     "GRANT UPDATE ON creditd.unit, creditd.account, creditd.balance, creditd.lot, \
      creditd.repayment, creditd.reset_mark, creditd.purchase, creditd.purchase_reference, \
      creditd.purchase_line, creditd.revocation, creditd.refund, creditd.notice, creditd.parked, \
-     creditd.lease TO ",
+     creditd.redelivery, creditd.lease TO ",
     "GRANT DELETE ON creditd.account, creditd.purchase, creditd.refund, creditd.notice, \
      creditd.lease TO ",
     "REVOKE INSERT ON creditd._sqlx_migrations FROM ",

@@ -4,7 +4,7 @@ use super::Arrival;
 use super::columns::{Columns, at, column, key};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{Displaced, EventKey, Fingerprint, Record, Timestamp, Verdict};
+use crate::ledger::{EventKey, Fingerprint, Record, Timestamp, Verdict};
 
 /// A record and the arrival that it is the end of.
 #[derive(Clone, Copy)]
@@ -104,23 +104,7 @@ pub(super) async fn insert(
 }
 
 /// The entries of plain usage, which has one run at most; other events have rows in `posting`.
-fn usage_run(record: &Record) -> Option<(i64, i64)> {
+pub(super) fn usage_run(record: &Record) -> Option<(i64, i64)> {
     let span = record.used.as_ref().and(record.postings.first())?;
     Some((span.first, span.last))
-}
-
-/// Events of earlier batches that were applied and had to be parked after all.
-pub(super) async fn park(tx: &mut Session, displaced: &[Displaced]) -> Result<(), StoreError> {
-    if displaced.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
-        "UPDATE inbox
-         SET outcome = 'parked', reason = displaced.reason
-         FROM unnest($1::UUID[], $2::TEXT[]) AS displaced (event_key, reason)
-         WHERE inbox.event_key = ANY (ARRAY[displaced.event_key])",
-    )
-    .bind(column(displaced, |displaced| key(displaced.event)))
-    .bind(column(displaced, |displaced| displaced.rejection.reason.code()));
-    tx.run("park an applied event", statement).await.map(|_| ())
 }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "books", include_str!("../../migrations/0001_books.sql")),
     (2, "reading", include_str!("../../migrations/0002_reading.sql")),
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
+    (7, "desk", include_str!("../../migrations/0007_desk.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

@@ -6,12 +6,13 @@
 //!
 //! | step | usage only | with payments and refunds besides |
 //! | --- | --- | --- |
-//! | claim | begin, inbox probe, (conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
+//! | claim | begin, inbox probe, (lock the desk, conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
 //! | load | clock, balances, open lots | lines, revocations, refunds, reset marks, (repayments), (closed lots) |
-//! | save | inbox, balances, lots, entries, (accounts, adjustments, latch flips, notices, parked) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
+//! | save | inbox, balances, lots, entries, (accounts, adjustments, latch flips, notices, parked, moved outcomes, redeliveries) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
 //! | commit | seal, commit | |
 //!
-//! Lock order, the same in every daemon: accounts that exist by id, new accounts by name,
+//! Lock order, the same in every daemon: parked events by key where an operator or a correction
+//! names them, accounts that exist by id, new accounts by name,
 //! purchases by id, then at save inbox rows by key and references by name. Whoever finds that rows
 //! changed hands in between lets everything go and starts again; whoever loses a race for a key at
 //! save gets a transient error, and finds the winner's row the next time.
@@ -37,6 +38,7 @@ mod inbox;
 mod lease;
 mod lot;
 mod migrate;
+mod moved;
 mod nodelay;
 mod notice;
 mod outbox;
@@ -45,6 +47,7 @@ mod purchase;
 mod purchase_line;
 mod read_error;
 pub mod reading;
+mod redelivery;
 mod reference;
 mod refund;
 mod repayment;
@@ -54,6 +57,7 @@ mod save;
 mod session;
 mod unit;
 pub mod verify;
+mod wanted;
 
 pub use batch::Batch;
 pub use connect::{DatabaseSettings, Store};

@@ -7,7 +7,8 @@ use super::session::Session;
 use super::{Arrival, Backlog, Store};
 use super::{batch, inbox, notice};
 use crate::ledger::{
-    EventKey, EventName, Name, ParkedNotice, Record, Rejection, Timestamp, Verdict,
+    DeskState, EventKey, EventName, Fingerprint, Name, OnDesk, ParkedNotice, Record, Rejection,
+    Timestamp, Verdict,
 };
 use crate::notice::Wire;
 
@@ -56,6 +57,7 @@ impl Store {
         let record = record(arrival, rejection, key, now);
         let told = ParkedNotice {
             event: key,
+            by: key,
             event_name: record.name.clone(),
             reason: rejection.reason,
             traceparent: request.traceparent.as_deref().map(|text| Name::from(printable(text))),
@@ -127,6 +129,43 @@ fn record(arrival: &Arrival, rejection: &Rejection, key: EventKey, now: Timestam
     }
 }
 
+/// The desk's rows of these events, locked in the order of their keys.
+pub(super) async fn lock(
+    tx: &mut Session,
+    keys: &[EventKey],
+) -> Result<Vec<(EventKey, OnDesk)>, StoreError> {
+    let statement = sqlx::query(
+        "SELECT event_key, state, reason, released_as, tries, newest
+         FROM parked
+         WHERE event_key = ANY($1)
+         ORDER BY event_key
+         FOR UPDATE",
+    )
+    .bind(column(keys, |event| key(*event)));
+    let rows = tx.rows("lock parked events", statement).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::of(row);
+            let event = columns.key()?;
+            let (state, reason): (&str, &str) = (columns.next()?, columns.next()?);
+            let state = DeskState::from_code(state, reason).ok_or_else(|| {
+                StoreError::corrupt(format!("a parked event is {state} as {reason}"))
+            })?;
+            let released_as: Option<uuid::Uuid> = columns.next()?;
+            let tries = columns.next()?;
+            let newest: Option<uuid::Uuid> = columns.next()?;
+            let desk = OnDesk {
+                state,
+                released_as: released_as.map(|meaning| Fingerprint(meaning.into_bytes())),
+                tries,
+                newest: newest.map(|newest| EventKey(newest.into_bytes())),
+            };
+            Ok((event, desk))
+        })
+        .collect()
+}
+
+/// Puts events on the desk, or there again.
 pub(super) async fn insert(
     tx: &mut Session,
     parked: &[(EventKey, &Rejection)],
@@ -138,7 +177,10 @@ pub(super) async fn insert(
     let statement = sqlx::query(
         "INSERT INTO parked (event_key, reason, detail, parked_at)
          SELECT event_key, reason, detail, $4
-         FROM unnest($1::UUID[], $2::TEXT[], $3::TEXT[]) AS new (event_key, reason, detail)",
+         FROM unnest($1::UUID[], $2::TEXT[], $3::TEXT[]) AS new (event_key, reason, detail)
+         ON CONFLICT (event_key) DO UPDATE
+         SET state = 'open', reason = EXCLUDED.reason, detail = EXCLUDED.detail,
+             closed_by = NULL, closed_at = NULL",
     )
     .bind(column(parked, |(event, _)| key(*event)))
     .bind(column(parked, |(_, rejection)| rejection.reason.code()))

@@ -7,12 +7,12 @@ use super::batch::{Batch, Loaded};
 use super::error::StoreError;
 use super::inbox::Ended;
 use super::{
-    account, adjustment, balance, entry, inbox, lot, notice, parked, purchase, purchase_line,
+    account, adjustment, balance, entry, inbox, lot, moved, notice, parked, purchase, purchase_line,
 };
-use super::{reference, refund, repayment, reset_mark, revocation};
+use super::{redelivery, reference, refund, repayment, reset_mark, revocation};
 use crate::ledger::{
-    Account, Asks, Balance, Book, Change, Command, EventKey, Purchase, PurchaseId, Record,
-    Reference, RefundName, Rejection, Verdict,
+    Account, Asks, Balance, Book, Change, Command, EventKey, Fate, Purchase, PurchaseId, Record,
+    Reference, RefundName, Rejection, Request, Verdict,
 };
 use crate::notice::Wire;
 
@@ -49,12 +49,21 @@ impl Batch {
         if self.book.journal.absorbed.is_empty() {
             return;
         }
-        let requests: HashMap<EventKey, &Arrival> =
-            arrivals.iter().map(|arrival| (arrival.request.key, arrival)).collect();
+        let mut requests: HashMap<EventKey, &Request> = HashMap::new();
+        for request in arrivals.iter().map(|arrival| arrival.request.event()) {
+            requests.extend([(request.key, request), (request.conflict_key, request)]);
+        }
         let Book { journal, purchases, references, .. } = &mut self.book;
-        for record in &mut journal.records {
+        let released = journal.moved.iter_mut().filter_map(|moved| match &mut moved.fate {
+            Fate::Released(record) => Some(&mut **record),
+            Fate::StillParked(_)
+            | Fate::Discarded
+            | Fate::Superseded { .. }
+            | Fate::Displaced(_) => None,
+        });
+        for record in journal.records.iter_mut().chain(released) {
             let is_gone = record.purchase.is_some_and(|id| !purchases.contains_key(&id));
-            let named = requests.get(&record.key).map_or(&[][..], |arrival| names(arrival));
+            let named = requests.get(&record.key).map_or(&[][..], |request| names(request));
             if is_gone {
                 record.purchase = named.iter().find_map(|name| references.get(name)).copied();
             }
@@ -93,7 +102,8 @@ impl Batch {
         let Self { book, session: tx, loaded, now } = self;
         let mut accounts: Vec<&Account> = book.accounts.values().collect();
         accounts.sort_unstable_by_key(|account| account.id);
-        let used = book.journal.records.iter().filter_map(|record| record.account);
+        let records = book.journal.records.iter().chain(moved::released(&book.journal.moved));
+        let used = records.filter_map(|record| record.account);
         account::close(tx, &account::unused(&loaded.opened, used)).await?;
         account::update(tx, &accounts).await?;
         let balances: Vec<&Balance> =
@@ -118,16 +128,19 @@ impl Batch {
         let Self { book, session: tx, now, .. } = self;
         let journal = &book.journal;
         entry::insert(tx, &journal.entries, *now).await?;
-        entry::insert_postings(tx, &journal.records).await?;
+        let records = journal.records.iter().chain(moved::released(&journal.moved));
+        entry::insert_postings(tx, records).await?;
         adjustment::insert(tx, &journal.adjustments, *now).await?;
         notice::insert_flips(tx, &journal.flips, *now).await?;
         notice::insert(tx, notices, *now).await?;
-        inbox::park(tx, &journal.displaced).await?;
-        let displaced =
-            journal.displaced.iter().map(|displaced| (displaced.event, &displaced.rejection));
         let parked: Vec<(EventKey, &Rejection)> =
-            journal.records.iter().filter_map(parked).chain(displaced).collect();
-        parked::insert(tx, &parked, *now).await
+            journal.records.iter().filter_map(parked).collect();
+        parked::insert(tx, &parked, *now).await?;
+        if !journal.moved.is_empty() {
+            moved::save(tx, &journal.moved, *now).await?;
+        }
+        // Last: two daemons may hold the same event again, and neither holds anything else then.
+        redelivery::count(tx, &journal.redelivered, *now).await
     }
 }
 
@@ -151,11 +164,17 @@ fn ended<'a>(records: &'a [Record], arrivals: &'a [Arrival]) -> Result<Vec<Ended
 }
 
 /// The references by which an event names its purchase.
-fn names(arrival: &Arrival) -> &[Reference] {
-    match &arrival.request.asks {
+fn names(request: &Request) -> &[Reference] {
+    match &request.asks {
         Asks::Command(Command::Pay(payment)) => &payment.references,
         Asks::Command(Command::Refund(refund)) => &refund.references,
-        Asks::Command(Command::Use(_) | Command::Adjust(_) | Command::Update(_))
+        Asks::Command(
+            Command::Use(_)
+            | Command::Adjust(_)
+            | Command::Update(_)
+            | Command::Release(_)
+            | Command::Discard(_),
+        )
         | Asks::Nothing
         | Asks::Rejected(_) => &[],
     }

@@ -71,7 +71,7 @@ macro_rules! checks {
     };
 }
 
-const CHECKS: [Check; 19] = checks! {
+const CHECKS: [Check; 20] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
     "balances": "a balance is the sum of its entries, and of its open lots minus its overdraft",
@@ -79,6 +79,7 @@ const CHECKS: [Check; 19] = checks! {
     "causes": "every entry has exactly one cause, and usage took what it cost",
     "inbox": "an applied event has entries or a reason for none, and its message is kept",
     "parked": "what the inbox calls parked is on the operator's desk and was told",
+    "desk": "what left the desk was released, discarded or superseded by an event that says so",
     "purchases": "a purchase has references, and lines once it is paid",
     "line_lots": "a line and the lot that was granted for it name each other",
     "lines": "what is reversed of a line is what was taken from somewhere by some event",

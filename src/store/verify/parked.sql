@@ -17,6 +17,8 @@ FROM (
 CROSS JOIN LATERAL unnest(ARRAY[
     CASE WHEN outcome IS NOT NULL AND state IS NULL
         THEN 'ended as parked but is not among the parked events' END,
+    CASE WHEN outcome IS NOT NULL AND state <> 'open'
+        THEN format('was %s, but its outcome is still that it is parked', state) END,
     CASE WHEN outcome IS NULL AND state = 'open'
         THEN 'is open among the parked events but did not end as parked' END,
     CASE WHEN reason <> parked_reason

@@ -1,0 +1,54 @@
+//! What the new events of a batch name, so that it is locked and loaded.
+
+use std::collections::HashSet;
+
+use crate::ledger::{Asks, Command, Name, Reference, Request};
+
+/// What the new events of a batch name.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) accounts: Vec<Name>,
+    /// Of purchases; empty for a batch of nothing but usage.
+    pub(super) references: Vec<Reference>,
+    /// How many events may come to make a purchase.
+    pub(super) purchases: usize,
+}
+
+impl Wanted {
+    pub(super) fn of<'a>(requests: impl Iterator<Item = &'a Request>) -> Self {
+        let mut accounts: HashSet<&Name> =
+            HashSet::with_capacity(requests.size_hint().1.unwrap_or(0));
+        let mut references: HashSet<&Reference> = HashSet::new();
+        let mut purchases = 0_usize;
+        for request in requests {
+            match &request.event().asks {
+                Asks::Command(Command::Use(usage)) => {
+                    accounts.insert(&usage.account);
+                }
+                Asks::Command(Command::Adjust(adjustment)) => {
+                    accounts.insert(&adjustment.account);
+                }
+                Asks::Command(Command::Update(update)) => {
+                    accounts.insert(&update.account);
+                }
+                Asks::Command(Command::Pay(payment)) => {
+                    accounts.insert(&payment.account);
+                    references.extend(&payment.references);
+                    purchases = purchases.saturating_add(1);
+                }
+                Asks::Command(Command::Refund(refund)) => {
+                    references.extend(&refund.references);
+                    purchases = purchases.saturating_add(1);
+                }
+                Asks::Command(Command::Release(_) | Command::Discard(_))
+                | Asks::Nothing
+                | Asks::Rejected(_) => {}
+            }
+        }
+        Self {
+            accounts: accounts.into_iter().cloned().collect(),
+            references: references.into_iter().cloned().collect(),
+            purchases,
+        }
+    }
+}
