@@ -77,6 +77,8 @@ pub struct RelaySettings {
     pub lease: Duration,
     /// Whether a notice that no queue receives is an error.
     pub require_subscriber: bool,
+    /// How long a notice is kept after it was published.
+    pub notice_retention: Duration,
 }
 
 #[derive(Clone, Debug)]

@@ -7,7 +7,9 @@
 mod gauges;
 mod intake;
 mod lanes;
+mod listener;
 mod poster;
+mod pruner;
 mod relay;
 pub mod retry;
 pub mod shutdown;
@@ -25,6 +27,8 @@ use tracing::{error, info, warn};
 
 use self::gauges::Gauges;
 use self::intake::Intake;
+use self::listener::Listener;
+use self::pruner::Pruner;
 use self::relay::Relay;
 use self::retry::Retry;
 use self::shutdown::Shutdown;
@@ -134,7 +138,7 @@ fn spawn_loops(
     health: &Health,
     shutdown: &Shutdown,
 ) {
-    let wake = Arc::new(Notify::new());
+    let (wake, heard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let intake = Intake {
         store: store.clone(),
         broker: settings.broker.clone(),
@@ -154,10 +158,19 @@ fn spawn_loops(
         metrics: metrics.clone(),
         health: health.clone(),
         wake,
+        heard: heard.clone(),
+    };
+    let listener = Listener { store: store.clone(), health: health.clone(), heard };
+    let pruner = Pruner {
+        store: store.clone(),
+        health: health.clone(),
+        retention: settings.relay.notice_retention,
     };
     let gauges = Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
     tasks.spawn(intake.run(shutdown.clone()));
     tasks.spawn(relay.run(shutdown.clone()));
+    tasks.spawn(listener.run(shutdown.clone()));
+    tasks.spawn(pruner.run(shutdown.clone()));
     tasks.spawn(gauges.run(shutdown.clone()));
 }
 

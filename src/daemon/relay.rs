@@ -2,7 +2,8 @@
 //! broker confirmed (semantics 8.1).
 //!
 //! One daemon leads, by a lease in Postgres; another takes over within the lease's length. Ids are
-//! stable, so a tail that is published twice is recognised by its subscriber.
+//! stable, so a tail that is published twice is recognised by its subscriber. The leader is woken
+//! by its own daemon's commits directly, and by the others' over the database.
 //!
 //! | crash point | what happens |
 //! | --- | --- |
@@ -37,6 +38,8 @@ pub(super) struct Relay {
     pub(super) health: Health,
     /// Rung by the intake of this daemon after a commit that left notices.
     pub(super) wake: Arc<Notify>,
+    /// Rung when another daemon says that it has committed notices.
+    pub(super) heard: Arc<Notify>,
 }
 
 const LEASE: &str = "relay";
@@ -45,6 +48,10 @@ const STILL_AT_MOST: Duration = Duration::from_secs(60);
 const LOOK_UP_EVERY: Duration = Duration::from_secs(1);
 /// After a nack or a return: how long to wait before the first unconfirmed is tried again.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+/// How soon to look again whether the broker takes publications.
+const PAUSE_WHILE_BLOCKED: Duration = Duration::from_millis(100);
+/// Who does not lead tells whoever does no oftener than this.
+const RING_EVERY: Duration = Duration::from_millis(5);
 
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
@@ -60,20 +67,29 @@ enum Pass {
     Done,
     /// More waits.
     More,
-    /// The broker refused some, or blocks publishers; what waits is tried again after a pause.
-    Refused,
+    /// The broker takes no publications: nothing was written.
+    Blocked,
     /// The lease is lost, or shutdown has come: whoever leads goes on.
     Over,
 }
 
-/// One pass over all that waits, window by window. An account whose notice the broker refused is
-/// left alone until the next sweep, so that it holds up nobody else.
+/// What became of a window.
+enum Outcome {
+    Published(Vec<Published>),
+    Blocked,
+    Over,
+}
+
+/// Pass after pass over all that waits, window by window. An account whose notice the broker
+/// refused is left alone for a while; it holds up nobody else, not even for that while.
 #[derive(Default)]
 struct Sweep {
     /// `None`: from the beginning.
     cursor: Option<OutboxCursor>,
     held: HashSet<AccountId>,
-    has_refusals: bool,
+    /// A notice of no account was refused: they are left alone too, from the next pass on.
+    holds_unaddressed: bool,
+    held_since: Option<Instant>,
 }
 
 /// One daemon's time as the leader.
@@ -122,10 +138,16 @@ impl Relay {
     ) -> Result<(), RelayError> {
         let renewed_at = Instant::now();
         if !self.store.lease(LEASE, me, self.settings.lease).await? {
-            super::wait(self.settings.poll, beat, shutdown).await;
-            return Ok(());
+            return self.follow(shutdown).await;
         }
-        let mut publisher = Publisher::open(&self.broker).await?;
+        let mut publisher = match Publisher::open(&self.broker).await {
+            Ok(publisher) => publisher,
+            Err(error) => {
+                // Another daemon may have a way to the broker.
+                self.store.release(LEASE, me).await?;
+                return Err(error.into());
+            }
+        };
         info!("relaying notices");
         retry.succeeded();
         let mut lead = Lead { relay: self, me, renewed_at, beat, shutdown };
@@ -133,6 +155,21 @@ impl Relay {
         self.health.set_publisher_blocked(false);
         publisher.close().await;
         ended
+    }
+
+    /// Another leads: it is told of what this daemon commits, until it is time to ask again.
+    async fn follow(&self, shutdown: &mut Shutdown) -> Result<(), RelayError> {
+        let mut again = std::pin::pin!(tokio::time::sleep(self.settings.poll));
+        loop {
+            tokio::select! {
+                () = self.wake.notified() => {
+                    self.store.ring().await?;
+                    tokio::time::sleep(RING_EVERY).await;
+                }
+                () = &mut again => return Ok(()),
+                () = shutdown.requested() => return Ok(()),
+            }
+        }
     }
 
     fn outgoing(&self, notice: &PendingNotice) -> Outgoing {
@@ -162,18 +199,16 @@ impl Lead<'_> {
             }
             relay.health.set_publisher_blocked(publisher.is_blocked());
             if publisher.is_blocked() {
-                super::wait(PAUSE_AFTER_REFUSAL, self.beat, self.shutdown).await;
+                super::wait(PAUSE_WHILE_BLOCKED, self.beat, self.shutdown).await;
                 continue;
             }
             match self.run_once(publisher, &mut sweep).await? {
-                Pass::More => {}
+                Pass::More | Pass::Blocked => {}
                 Pass::Over => return Ok(()),
-                Pass::Refused => {
-                    super::wait(PAUSE_AFTER_REFUSAL, self.beat, self.shutdown).await;
-                }
                 Pass::Done => tokio::select! {
                     () = relay.wake.notified() => {}
-                    () = tokio::time::sleep(relay.settings.poll) => {}
+                    () = relay.heard.notified() => {}
+                    () = tokio::time::sleep(sweep.rest(relay.settings.poll)) => {}
                     () = self.shutdown.requested() => {}
                 },
             }
@@ -206,15 +241,17 @@ impl Lead<'_> {
         let relay = self.relay;
         let window_max = relay.settings.window;
         let limit = u32::try_from(window_max).unwrap_or(u32::MAX);
-        let mut waiting = relay.store.waiting_notices(sweep.cursor, limit).await?;
-        // A full window may end within an account: the scan goes on behind it, round and round,
+        let mut waiting = relay.store.waiting_notices(sweep.begin(), limit).await?;
+        // A full window may end within an account: the pass goes on behind it, round and round,
         // so that a busy account does not hold up the others.
         let is_full = waiting.len() >= window_max;
         let next = waiting.last().filter(|_| is_full).map(PendingNotice::cursor);
         waiting.retain(|notice| !sweep.holds(notice));
         let window: Vec<Outgoing> = waiting.iter().map(|notice| relay.outgoing(notice)).collect();
-        let Some(published) = self.publish(publisher, &window).await? else {
-            return Ok(Pass::Over);
+        let published = match self.publish(publisher, &window).await? {
+            Outcome::Published(published) => published,
+            Outcome::Blocked => return Ok(Pass::Blocked),
+            Outcome::Over => return Ok(Pass::Over),
         };
         let confirmed = sweep.confirmed(&waiting, &published);
         if !confirmed.is_empty() {
@@ -225,17 +262,17 @@ impl Lead<'_> {
     }
 
     /// Publishes a window. An alarm of the broker can make that last for hours, so the loop keeps
-    /// showing that it lives, and keeps its lease, meanwhile. `None`: it has to stop; the outcome is
+    /// showing that it lives, and keeps its lease, meanwhile. If it has to stop, the outcome is
     /// unknown, and the window is published again under the same ids.
     async fn publish(
         &mut self,
         publisher: &mut Publisher,
         window: &[Outgoing],
-    ) -> Result<Option<Vec<Published>>, RelayError> {
+    ) -> Result<Outcome, RelayError> {
         let alarm = publisher.alarm();
         let health = self.relay.health.clone();
         if window.is_empty() {
-            return Ok(Some(Vec::new()));
+            return Ok(Outcome::Published(Vec::new()));
         }
         let mut publishing = std::pin::pin!(publisher.publish(window));
         loop {
@@ -243,14 +280,14 @@ impl Lead<'_> {
             tokio::select! {
                 published = &mut publishing => return match published {
                     // The alarm came just before: nothing was written, and the link is good.
-                    Err(BrokerError::Blocked) => Ok(Some(vec![Published::Refused; window.len()])),
-                    published => Ok(Some(published?)),
+                    Err(BrokerError::Blocked) => Ok(Outcome::Blocked),
+                    published => Ok(Outcome::Published(published?)),
                 },
                 () = tokio::time::sleep(LOOK_UP_EVERY) => {}
-                () = self.shutdown.requested() => return Ok(None),
+                () = self.shutdown.requested() => return Ok(Outcome::Over),
             }
             if !self.still_leads().await? {
-                return Ok(None);
+                return Ok(Outcome::Over);
             }
         }
     }
@@ -271,6 +308,17 @@ fn publication(notice: &PendingNotice) -> Publication {
 }
 
 impl Sweep {
+    /// Where the next window begins. A new pass lets go whoever was held long enough.
+    fn begin(&mut self) -> Option<OutboxCursor> {
+        if self.cursor.is_none() {
+            if self.held_since.is_some_and(|since| PAUSE_AFTER_REFUSAL <= since.elapsed()) {
+                *self = Self::default();
+            }
+            self.cursor = self.holds_unaddressed.then_some(OutboxCursor::ACCOUNTS);
+        }
+        self.cursor
+    }
+
     fn holds(&self, notice: &PendingNotice) -> bool {
         notice.account.as_ref().is_some_and(|(account, _)| self.held.contains(account))
     }
@@ -284,25 +332,37 @@ impl Sweep {
             match published {
                 Published::Confirmed if !self.holds(notice) => confirmed.push(notice.id),
                 Published::Confirmed => {}
-                Published::Returned { .. } | Published::Refused => {
-                    self.has_refusals = true;
-                    self.held.extend(notice.account.as_ref().map(|(account, _)| *account));
-                }
+                Published::Returned { .. } | Published::Refused => self.hold(notice),
             }
         }
         confirmed
     }
 
-    /// Moves on to the next window, or ends the sweep.
+    fn hold(&mut self, notice: &PendingNotice) {
+        self.held_since.get_or_insert_with(Instant::now);
+        match &notice.account {
+            Some((account, _)) => _ = self.held.insert(*account),
+            None => self.holds_unaddressed = true,
+        }
+    }
+
+    /// Moves on to the next window, past an account that is held, or ends the pass.
     fn go_on(&mut self, next: Option<OutboxCursor>) -> Pass {
-        self.cursor = next;
-        match (next, self.has_refusals) {
-            (Some(_), _) => Pass::More,
-            (None, false) => Pass::Done,
-            (None, true) => {
-                *self = Self::default();
-                Pass::Refused
-            }
+        let is_held = |cursor: &OutboxCursor| {
+            cursor.account().is_some_and(|account| self.held.contains(&account))
+        };
+        self.cursor = next.map(|next| if is_held(&next) { next.past_account() } else { next });
+        match self.cursor {
+            Some(_) => Pass::More,
+            None => Pass::Done,
+        }
+    }
+
+    /// How long to rest if nobody rings.
+    fn rest(&self, poll: Duration) -> Duration {
+        match self.held_since {
+            Some(since) => PAUSE_AFTER_REFUSAL.saturating_sub(since.elapsed()).min(poll),
+            None => poll,
         }
     }
 }

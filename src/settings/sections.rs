@@ -20,8 +20,10 @@ const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";
 const BINDINGS: [&str; 3] = ["payment.succeeded", "invoice.refunded", "usage.recorded"];
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
 
-/// Beside the intake's workers, the relay (reading and renewing its lease) and the gauges hold some.
-const CONNECTIONS_BESIDE_WORKERS: usize = 3;
+/// Beside the intake's workers, the relay (reading and renewing its lease), the gauges and the
+/// pruner hold some.
+const CONNECTIONS_BESIDE_WORKERS: usize = 4;
+const DAY_S: u64 = 24 * 60 * 60;
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -112,6 +114,11 @@ fn relay(section: &mut Section<'_>) -> RelaySettings {
         poll: section.duration("poll", ms(250), ms(10)..=s(60)),
         lease: section.duration("lease", s(4), ms(500)..=s(600)),
         require_subscriber: section.switch("require_subscriber", false),
+        notice_retention: section.duration(
+            "notice_retention",
+            s(30 * DAY_S),
+            s(60)..=s(3_650 * DAY_S),
+        ),
     }
 }
 
@@ -150,7 +157,7 @@ fn rules(reader: &mut Reader, settings: &Settings) {
         u32::try_from(least).is_ok_and(|least| least <= database.pool_max),
         &["database.pool_max", "intake.workers"],
         format!("leaves fewer than {least} connections for {} workers", intake.workers),
-        "set pool_max to at least intake.workers + 3",
+        "set pool_max to at least intake.workers + 4",
     );
     reader.rule(
         intake.batch_max <= usize::from(broker.prefetch),

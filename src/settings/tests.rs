@@ -253,7 +253,7 @@ fn numbers_and_texts_end_at_their_bounds() {
 #[test]
 fn settings_that_contradict_each_other_are_mistakes() {
     for (file, key) in [
-        ("[intake]\nworkers = 6", "intake.workers"),
+        ("[intake]\nworkers = 5", "intake.workers"),
         ("[database]\npool_max = 4", "database.pool_max"),
         ("[broker]\nprefetch = 1999", "broker.prefetch"),
         ("[intake]\nbatch_max = 8001", "intake.batch_max"),
@@ -267,7 +267,7 @@ fn settings_that_contradict_each_other_are_mistakes() {
         let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
         assert_eq!(keys, [key], "{file}");
     }
-    assert!(load("[intake]\nworkers = 5\n[relay]\npoll = \"3999ms\"", &[], &[]).is_ok());
+    assert!(load("[intake]\nworkers = 4\n[relay]\npoll = \"3999ms\"", &[], &[]).is_ok());
 }
 
 #[test]

@@ -30,8 +30,8 @@ pub struct DatabaseSettings {
 /// The books' database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
-    deadline: Duration,
+    pub(super) pool: PgPool,
+    pub(super) deadline: Duration,
     warnings: Arc<[String]>,
 }
 

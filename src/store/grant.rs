@@ -17,7 +17,7 @@ const TO_WRITER: [&str; 7] = [
     "GRANT UPDATE ON creditd.unit, creditd.account, creditd.balance, creditd.lot, \
      creditd.repayment, creditd.reset_mark, creditd.purchase, creditd.purchase_reference, \
      creditd.purchase_line, creditd.revocation, creditd.refund, creditd.notice, creditd.parked, \
-     creditd.redelivery, creditd.lease TO ",
+     creditd.redelivery, creditd.lease, creditd.notice_horizon TO ",
     "GRANT DELETE ON creditd.account, creditd.purchase, creditd.refund, creditd.notice, \
      creditd.lease TO ",
     "REVOKE INSERT ON creditd._sqlx_migrations FROM ",

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "reading", include_str!("../../migrations/0002_reading.sql")),
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
+    (8, "notices", include_str!("../../migrations/0008_notices.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

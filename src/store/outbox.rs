@@ -41,6 +41,20 @@ pub struct OutboxCursor {
     id: Uuid,
 }
 
+impl OutboxCursor {
+    /// Behind all that belongs to no account.
+    pub const ACCOUNTS: Self = Self { account: Some(FIRST.0), sequence: FIRST.1, id: Uuid::nil() };
+
+    pub fn account(&self) -> Option<AccountId> {
+        self.account
+    }
+
+    /// Behind all of its account.
+    pub fn past_account(self) -> Self {
+        Self { sequence: i64::MAX, ..self }
+    }
+}
+
 impl PendingNotice {
     pub fn cursor(&self) -> OutboxCursor {
         let account = self.account.as_ref().map(|(account, _)| *account);

@@ -2,13 +2,21 @@
 //! and remembers everything that it was sent.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
+use futures_util::StreamExt as _;
+use lapin::options::{
+    BasicCancelOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use creditd::broker::BrokerSettings;
+
+/// A queue that gives nothing for this long has nothing to give.
+const SILENCE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Subscriber {
     url: String,
@@ -77,11 +85,17 @@ impl Subscriber {
     async fn take(&mut self) -> lapin::Result<()> {
         let connection = self.connect().await?;
         let channel = connection.create_channel().await?;
-        let queue = self.queue.clone();
-        while let Some(message) =
-            channel.basic_get(queue.as_str().into(), BasicGetOptions { no_ack: true }).await?
-        {
-            self.heard.push(Heard::of(&message.delivery.data));
+        let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
+        let queue = self.queue.as_str();
+        let mut consumer =
+            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await?;
+        while let Ok(Some(message)) = timeout(SILENCE, consumer.next()).await {
+            self.heard.push(Heard::of(&message?.data));
+        }
+        // What is on its way already is still delivered, and then the end.
+        channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+        while let Some(message) = consumer.next().await {
+            self.heard.push(Heard::of(&message?.data));
         }
         connection.close(200, "heard".into()).await
     }

@@ -223,6 +223,11 @@ impl World {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(&self.tables).await.unwrap()
     }
 
+    /// Changes the tables as no event would.
+    pub(crate) async fn alter(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.tables).await.unwrap();
+    }
+
     /// Waits until the tables give this number; a database that is away gives none.
     pub(crate) async fn until_count(&self, sql: &str, expected: i64) {
         until(&format!("{sql} to be {expected}"), async || {

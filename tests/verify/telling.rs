@@ -1,6 +1,6 @@
 //! Parked events, notices and latches that do not agree with what happened.
 
-use crate::check;
+use crate::{check, sound};
 
 #[tokio::test]
 async fn a_parked_event_that_no_desk_shows_is_named_9_2() {
@@ -162,6 +162,19 @@ async fn an_opening_balance_granted_twice_or_never_is_named_6_2() {
             "account globex in WRD: began with 1000, but was granted 2000",
             "account globex in WRD: has 2 lots of its opening balance",
         ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn notices_behind_the_horizon_may_be_gone_and_later_ones_may_not_10_4() {
+    let pruned = "INSERT INTO notice_horizon (pruned_before) VALUES ('2026-01-05');
+         DELETE FROM notice WHERE recorded_at < '2026-01-05' AND account = 'acme'";
+    sound(pruned).await;
+    check(
+        &format!("{pruned}; DELETE FROM notice WHERE account = 'acme' AND sequence = 4"),
+        "movements_told",
+        &["event shop/e4 in acme/CRD: its entries granted 60, its balance.credited notices say 0"],
     )
     .await;
 }

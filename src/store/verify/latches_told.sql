@@ -1,7 +1,10 @@
 -- Semantics 8.4, 10.4: every latch has its notice, which names the lowest threshold that the event
 -- crossed, and every such notice its latch. A threshold may be let go without a word, but
--- balance.recovered never comes without letting one go.
-WITH flipped AS (
+-- balance.recovered never comes without letting one go. As far back as notices are kept.
+WITH kept_from AS (
+    SELECT coalesce(max(pruned_before), '-infinity') AS at FROM notice_horizon
+),
+flipped AS (
     SELECT
         account_id,
         unit,
@@ -12,7 +15,7 @@ WITH flipped AS (
         bool_or(latched) AS is_latched,
         CASE WHEN bool_or(latched) THEN min(threshold) ELSE max(threshold) END AS threshold
     FROM latch_flip
-    WHERE latched OR threshold IS NOT NULL
+    WHERE (latched OR threshold IS NOT NULL) AND (SELECT at FROM kept_from) <= recorded_at
     GROUP BY account_id, unit, event_key, 4, latched
 ),
 told AS (
@@ -20,6 +23,7 @@ told AS (
         min((data::JSON ->> 'threshold')::NUMERIC) AS threshold
     FROM notice
     WHERE type IN ('balance.low', 'balance.depleted', 'balance.recovered')
+        AND (SELECT at FROM kept_from) <= recorded_at
     GROUP BY account_id, unit, event_key, type
 )
 SELECT format('event %s in %s/%s: %s',

@@ -1,5 +1,9 @@
--- Semantics 10.4: what moved is told, and what is told moved. Usage and repayment are not told.
-WITH moved AS (
+-- Semantics 10.4: what moved is told, and what is told moved, as far back as notices are kept. Usage
+-- and repayment are not told.
+WITH kept_from AS (
+    SELECT coalesce(max(pruned_before), '-infinity') AS at FROM notice_horizon
+),
+moved AS (
     SELECT
         account_id,
         unit,
@@ -15,6 +19,7 @@ WITH moved AS (
     FROM entry
     WHERE kind IN ('granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgiven',
         'adjusted')
+        AND (SELECT at FROM kept_from) <= recorded_at
     GROUP BY account_id, unit, event_key
 ),
 told AS (
@@ -35,6 +40,7 @@ told AS (
         FROM notice
         WHERE type IN ('balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset',
             'balance.adjusted')
+            AND (SELECT at FROM kept_from) <= recorded_at
     ) AS moving
     GROUP BY account_id, unit, event_key
 )
