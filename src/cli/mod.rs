@@ -6,6 +6,7 @@ pub mod balance;
 mod check;
 pub mod history;
 mod migrate;
+pub mod notices;
 mod output;
 pub mod parked;
 mod publish;
@@ -64,6 +65,8 @@ enum Command {
     Balance(balance::BalanceArgs),
     /// Show an account's entries, newest first
     History(history::HistoryArgs),
+    /// Show what an account was told and what waits to be
+    Notices(notices::NoticesArgs),
     /// Show events that could not be applied
     Parked(parked::ParkedArgs),
     /// Prove that the books are what must always be true of them
@@ -138,6 +141,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::History(args) => {
             Ok(history::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Notices(args) => {
+            Ok(notices::run(&context.books().await?, &args, output).await?.into())
         }
         Command::Parked(args) => {
             Ok(parked::run(&context.books().await?, &args, output).await?.into())

@@ -57,6 +57,7 @@ mod reset_mark;
 mod revocation;
 mod save;
 mod session;
+pub mod telling;
 mod unit;
 pub mod verify;
 mod wanted;

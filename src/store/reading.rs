@@ -108,7 +108,7 @@ pub async fn history(
     read_history(pool, query).await.map_err(ReadError::while_trying_to("read the entries"))
 }
 
-async fn account_id(pool: &PgPool, account: &str) -> sqlx::Result<Option<i64>> {
+pub(super) async fn account_id(pool: &PgPool, account: &str) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar("SELECT account_id FROM creditd.account WHERE name = $1")
         .bind(account)
         .fetch_optional(pool)

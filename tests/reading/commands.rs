@@ -1,10 +1,11 @@
 //! What the commands show, for people and as JSON.
 
-use creditd::cli::{Ending, Output, balance, history, parked, verify};
+use creditd::cli::{Ending, Output, balance, history, notices, parked, verify};
 use creditd::ledger::EventKey;
 use creditd::store::desk::{ParkedQuery, list, show};
 use creditd::store::events::event;
 use creditd::store::reading::{HistoryQuery, history as read_history, holdings};
+use creditd::store::telling::told;
 
 use crate::reading_database::{corrupt, with_books};
 
@@ -299,6 +300,43 @@ async fn a_server_out_of_reach_is_told_from_a_question_that_is_wrong() {
         assert_eq!(wrong.to_string(), "could not read the balances");
         assert!(!wrong.is_away());
         assert!(away.is_away());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn notices_says_what_was_sent_what_waits_and_since_when() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "UPDATE notice SET published_at = recorded_at + INTERVAL '1 second';
+             UPDATE notice SET published_at = NULL WHERE account = 'acme' AND sequence > 4;
+             DELETE FROM notice WHERE account = 'acme' AND sequence < 3",
+        )
+        .await;
+
+        let found = told(&pool, "acme", 3).await.unwrap().unwrap();
+
+        assert_eq!(
+            notices::render(&found),
+            "\
+acme: 4 notices sent, 2 wait, the first since 2026-01-06 00:00:01Z
+
+ NO  TYPE              SAYS  EVENT    RECORDED              SENT
+  6  balance.depleted        shop/e5  2026-01-06 00:00:01Z  waits
+  5  balance.revoked         shop/e5  2026-01-06 00:00:01Z  waits
+  4  balance.credited        shop/e4  2026-01-05 00:00:01Z  2026-01-05 00:00:02Z
+and 1 more; see --limit
+2 older notices sent and no longer kept
+"
+        );
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(
+            (&json["sent"], &json["waiting"], &json["pruned"]),
+            (&4.into(), &2.into(), &2.into())
+        );
+        assert_eq!(json["notices"][1]["data"]["credits"], "60");
+        assert!(told(&pool, "nobody", 3).await.unwrap().is_none());
     })
     .await;
 }
