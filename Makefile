@@ -14,8 +14,8 @@ demo: ## see it work: servers, a story of events, and what became of them
 test: ## every check that CI runs, on real servers
 	@scripts/test
 
-bench: ## how fast a queue is drained, and against what
-	@scripts/bench
+bench: ## how fast it is, beside what, into docs/benchmarks.md: about a quarter of an hour
+	@scripts/bench --write
 
 fmt: toolchain ## format the code
 	cargo fmt --all

@@ -5,13 +5,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::FieldTable;
+use lapin::options::{
+    ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use url::Url;
 
 use crate::Fallible;
+use crate::meter::Family;
 use crate::workload::Workload;
 
 pub(crate) struct World {
@@ -20,6 +23,8 @@ pub(crate) struct World {
     pub(crate) amqp: Url,
     name: String,
     folder: tempfile::TempDir,
+    postgres_family: Option<Family>,
+    rabbitmq_family: Option<Family>,
 }
 
 /// A database of this world.
@@ -44,12 +49,14 @@ impl World {
             let url = std::env::var(name).unwrap_or_else(|_| default.to_owned());
             url.parse::<Url>().map_err(|error| format!("{name} is no URL: {error}"))
         };
+        let postgres =
+            server("CREDITD_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")?;
+        let amqp = server("CREDITD_TEST_AMQP", "amqp://guest:guest@127.0.0.1:5672")?;
         Ok(Self {
-            postgres: server(
-                "CREDITD_TEST_POSTGRES",
-                "postgres://postgres@127.0.0.1:5432/postgres",
-            )?,
-            amqp: server("CREDITD_TEST_AMQP", "amqp://guest:guest@127.0.0.1:5672")?,
+            postgres_family: Family::listening(&postgres, 5432),
+            rabbitmq_family: Family::listening(&amqp, 5672),
+            postgres,
+            amqp,
             name: format!("creditd_bench_{}", std::process::id()),
             folder: tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?,
         })
@@ -64,15 +71,24 @@ impl World {
         format!("PostgreSQL at {}, RabbitMQ at {}", place(&self.postgres), place(&self.amqp))
     }
 
+    /// The server's processes, if they run on this machine and may be seen.
+    pub(crate) fn postgres_family(&self) -> Option<Family> {
+        self.postgres_family
+    }
+
+    pub(crate) fn rabbitmq_family(&self) -> Option<Family> {
+        self.rabbitmq_family
+    }
+
     /// A file of this benchmark's own.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(crate) fn write(&self, workload: &Workload) -> Fallible<()> {
-        let mut file = std::io::BufWriter::new(std::fs::File::create(self.file(workload.name))?);
-        for line in &workload.lines {
-            writeln!(file, "{line}")?;
+    fn write(&self, workload: &Workload) -> Fallible<()> {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(self.file(&workload.name))?);
+        for event in &workload.events {
+            writeln!(file, "{}", event.line)?;
         }
         Ok(file.flush()?)
     }
@@ -86,16 +102,16 @@ impl World {
     /// The same books once more.
     pub(crate) async fn copy(&self, from: &str, suffix: &str) -> Fallible<Database> {
         let (from, database) = (self.database(from), self.database(suffix));
-        self.on_server(format!("CREATE DATABASE {} TEMPLATE {}", database.name, from.name)).await?;
-        // So that no run pays for what was written before it.
-        self.on_server("CHECKPOINT".to_owned()).await?;
+        let copy =
+            format!("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", database.name, from.name);
+        self.on_server(copy).await?;
+        self.settle().await?;
         Ok(database)
     }
 
-    pub(crate) async fn vacuum(&self, database: &Database) -> Fallible<()> {
-        let mut connection = database.connect().await?;
-        connection.execute("VACUUM ANALYZE").await?;
-        Ok(connection.close().await?)
+    /// So that no run pays for what was written before it.
+    pub(crate) async fn settle(&self) -> Fallible<()> {
+        self.on_server("CHECKPOINT".to_owned()).await
     }
 
     pub(crate) async fn drop_database(&self, suffix: &str) -> Fallible<()> {
@@ -114,9 +130,27 @@ impl World {
         }
     }
 
+    /// Puts the events into the queue, which is made if it is not there, and so is one that takes
+    /// every notice: a notice that nobody receives costs the broker nothing.
     pub(crate) async fn publish(&self, database: &Database, workload: &Workload) -> Fallible<()> {
-        let file = self.file(workload.name);
-        self.creditd(database, &["publish", &file.to_string_lossy()]).await
+        self.write(workload)?;
+        let file = self.file(&workload.name);
+        self.creditd(database, &["publish", &file.to_string_lossy()]).await?;
+        std::fs::remove_file(file)?;
+        let connection = connect(&self.amqp).await?;
+        let channel = connection.create_channel().await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(self.own("notices").into(), durable, arguments).await?;
+        self.bind_to_notices(&channel, &self.own("notices")).await?;
+        Ok(connection.close(200, "done".into()).await?)
+    }
+
+    pub(crate) async fn bind_to_notices(&self, channel: &Channel, queue: &str) -> Fallible<()> {
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        let exchange = self.own("notices").into();
+        Ok(channel.queue_bind(queue.into(), exchange, "#".into(), options, arguments).await?)
     }
 
     /// The release binary with this world's database and queue, and the defaults for all else.
@@ -127,17 +161,20 @@ impl World {
             .env("CREDITD__DATABASE__URL", database.url.as_str())
             .env("CREDITD__BROKER__URL", self.amqp.as_str())
             .env("CREDITD__BROKER__QUEUE", self.queue_name())
-            .env("CREDITD__BROKER__EVENTS_EXCHANGE", format!("{}.billing", self.name))
-            .env("CREDITD__BROKER__DEAD_EXCHANGE", format!("{}.dead", self.name))
-            .env("CREDITD__BROKER__DEAD_QUEUE", format!("{}.dead", self.name))
-            .env("CREDITD__BROKER__NOTICES_EXCHANGE", format!("{}.notices", self.name))
-            // Its port may be taken by a daemon of this machine.
-            .env("CREDITD__HTTP__ENABLED", "false");
+            .env("CREDITD__BROKER__EVENTS_EXCHANGE", self.own("billing"))
+            .env("CREDITD__BROKER__DEAD_EXCHANGE", self.own("dead"))
+            .env("CREDITD__BROKER__DEAD_QUEUE", self.own("dead"))
+            .env("CREDITD__BROKER__NOTICES_EXCHANGE", self.own("notices"));
         command
     }
 
     pub(crate) fn queue_name(&self) -> String {
-        format!("{}.events", self.name)
+        self.own("events")
+    }
+
+    /// The name of a queue or exchange of this benchmark's own: billing, dead, events, notices.
+    pub(crate) fn own(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
     }
 
     /// The queue, which must exist.
@@ -150,13 +187,13 @@ impl World {
     pub(crate) async fn delete_queues(&self) -> Fallible<()> {
         let connection = connect(&self.amqp).await?;
         let channel = connection.create_channel().await?;
-        for queue in ["events", "dead"] {
-            let name = format!("{}.{queue}", self.name);
-            channel.queue_delete(name.into(), QueueDeleteOptions::default()).await?;
+        for queue in ["events", "dead", "notices"] {
+            let options = QueueDeleteOptions::default();
+            channel.queue_delete(self.own(queue).into(), options).await?;
         }
         for exchange in ["billing", "dead", "notices"] {
-            let name = format!("{}.{exchange}", self.name);
-            channel.exchange_delete(name.into(), ExchangeDeleteOptions::default()).await?;
+            let options = ExchangeDeleteOptions::default();
+            channel.exchange_delete(self.own(exchange).into(), options).await?;
         }
         Ok(connection.close(200, "done".into()).await?)
     }
@@ -164,13 +201,13 @@ impl World {
     /// Takes everything away, also after a failure and if some of it never came to be.
     pub(crate) async fn clean_up(&self) -> Fallible<()> {
         let queues = self.delete_queues().await;
-        for database in ["run", "base"] {
+        for database in ["run", "limit", "base", "grown"] {
             self.drop_database(database).await?;
         }
         queues
     }
 
-    fn database(&self, suffix: &str) -> Database {
+    pub(crate) fn database(&self, suffix: &str) -> Database {
         let name = format!("{}_{suffix}", self.name);
         let mut url = self.postgres.clone();
         url.set_path(&name);
@@ -187,6 +224,39 @@ impl World {
 impl Database {
     pub(crate) async fn connect(&self) -> Fallible<PgConnection> {
         Ok(PgConnection::connect(self.url.as_str()).await?)
+    }
+
+    /// As autovacuum leaves a database that has been there for a while.
+    pub(crate) async fn vacuum(&self) -> Fallible<()> {
+        let mut connection = self.connect().await?;
+        connection.execute("VACUUM ANALYZE").await?;
+        Ok(connection.close().await?)
+    }
+
+    /// What the books take on disk, indexes included.
+    pub(crate) async fn bytes(&self) -> Fallible<i64> {
+        let mut connection = self.connect().await?;
+        let bytes = sqlx::query_scalar(
+            "SELECT COALESCE(sum(pg_total_relation_size(oid)), 0)::BIGINT
+             FROM pg_class
+             WHERE relnamespace = 'creditd'::REGNAMESPACE AND relkind = 'r'",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(bytes)
+    }
+
+    /// Deadlocks that the server has had to end.
+    pub(crate) async fn deadlocks(&self) -> Fallible<i64> {
+        let mut connection = self.connect().await?;
+        let deadlocks = sqlx::query_scalar(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+        )
+        .fetch_one(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(deadlocks)
     }
 }
 
