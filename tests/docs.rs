@@ -241,6 +241,7 @@ fn every_reason_code_is_explained_and_no_other() {
         AppliedReason::Zero,
         AppliedReason::Unsettled,
         AppliedReason::Updated,
+        AppliedReason::Noted,
         AppliedReason::Released,
         AppliedReason::Discarded,
     ];
@@ -252,6 +253,7 @@ fn every_reason_code_is_explained_and_no_other() {
             | AppliedReason::Zero
             | AppliedReason::Unsettled
             | AppliedReason::Updated
+            | AppliedReason::Noted
             | AppliedReason::Released
             | AppliedReason::Discarded => {}
         }

@@ -263,6 +263,91 @@ fn a_refund_says_in_exactly_one_way_how_much_went_back_4_6() {
 }
 
 #[test]
+fn a_void_and_every_report_of_a_dispute_are_kept_under_their_own_events_4_7() {
+    let refund = |kind: &str, data: &str| match reads(&structured(kind, data)).asks {
+        Asks::Command(Command::Refund(refund)) => refund,
+        other => panic!("{other:?}"),
+    };
+
+    let void = refund("invoice.voided", r#"{"invoice_id":"in_1","reason":"sent twice"}"#);
+    assert_eq!(void.claim, RefundClaim::Void);
+    assert!(matches!(void.name, RefundName::Event(_)));
+    let opened = r#"{"payment_id":"pay_1","dispute_id":"dp_1","status":"opened","amount":"5.00"}"#;
+    let report = refund("payment.disputed", opened);
+    let said = DisputeReport {
+        dispute_id: Name::from("dp_1"),
+        status: DisputeStatus::Opened,
+        amount: Some(StatedMoney::major("5.00").unwrap()),
+        said_at: None,
+    };
+    assert_eq!(report.claim, RefundClaim::Dispute(said));
+    assert!(matches!(report.name, RefundName::Event(_)));
+}
+
+#[test]
+fn a_dispute_has_an_id_and_a_known_status_4_7() {
+    let of = |data: &str| refusal(&structured("payment.disputed", data));
+
+    let nameless = of(r#"{"payment_id":"pay_1","status":"opened"}"#);
+    assert!(nameless.contains("data.dispute_id is missing"), "{nameless}");
+    let unknown = of(r#"{"payment_id":"pay_1","dispute_id":"d","status":"closed"}"#);
+    assert!(unknown.contains("is none of \"opened\", \"won\", \"lost\""), "{unknown}");
+    let orphan = of(r#"{"dispute_id":"d","status":"won"}"#);
+    assert!(orphan.contains("send at least one of invoice_id"), "{orphan}");
+}
+
+#[test]
+fn every_member_of_a_dispute_a_void_and_a_failure_belongs_to_its_meaning_3_1() {
+    for (kind, whole, without) in [
+        (
+            "payment.disputed",
+            r#"{"payment_id":"p","dispute_id":"d","status":"won","amount":"5","currency":"USD"}"#,
+            vec![
+                r#"{"payment_id":"q","dispute_id":"d","status":"won","amount":"5","currency":"USD"}"#,
+                r#"{"payment_id":"p","dispute_id":"e","status":"won","amount":"5","currency":"USD"}"#,
+                r#"{"payment_id":"p","dispute_id":"d","status":"lost","amount":"5","currency":"USD"}"#,
+                r#"{"payment_id":"p","dispute_id":"d","status":"won","amount":"6","currency":"USD"}"#,
+                r#"{"payment_id":"p","dispute_id":"d","status":"won","amount":"5"}"#,
+                r#"{"payment_id":"p","dispute_id":"d","status":"won","currency":"USD"}"#,
+            ],
+        ),
+        (
+            "invoice.voided",
+            r#"{"invoice_id":"i","order_id":"o","reason":"r"}"#,
+            vec![
+                r#"{"invoice_id":"j","order_id":"o","reason":"r"}"#,
+                r#"{"invoice_id":"i","reason":"r"}"#,
+                r#"{"invoice_id":"i","order_id":"o"}"#,
+            ],
+        ),
+        (
+            "payment.failed",
+            r#"{"account":"a","topup_request_id":"t","invoice_id":"i","reason":"r"}"#,
+            vec![
+                r#"{"account":"b","topup_request_id":"t","invoice_id":"i","reason":"r"}"#,
+                r#"{"account":"a","invoice_id":"i","reason":"r"}"#,
+                r#"{"account":"a","topup_request_id":"t","reason":"r"}"#,
+                r#"{"account":"a","topup_request_id":"t","invoice_id":"i"}"#,
+            ],
+        ),
+    ] {
+        let meaning = |data: &str| reads(&structured(kind, data)).fingerprint;
+        for other in without {
+            assert_ne!(meaning(whole), meaning(other), "{other}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_payment_is_kept_and_asks_nothing_of_the_books_4_12() {
+    let long = format!(r#"{{"account":"acme","reason":"{}"}}"#, "card declined ".repeat(40));
+    assert_eq!(reads(&structured("payment.failed", &long)).asks, Asks::Noted);
+
+    let nobody = refusal(&structured("payment.failed", r#"{"topup_request_id":"t"}"#));
+    assert!(nobody.contains("data.account is missing"), "{nobody}");
+}
+
+#[test]
 fn usage_is_priced_by_its_meter_and_dimensions_5_1() {
     let cost = |data: &str| match reads(&structured("usage.recorded", data)).asks {
         Asks::Command(Command::Use(usage)) => usage.cost.steps(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::ledger::{
     ADJUSTMENT, AccountKind, Credits, Currency, Mode, Name, Number, OPENING_BALANCE,
-    PRIORITY_DEFAULT, Reset, ResetOverdraft, ResetScope, StatedMoney, Terms, WhenSpent,
+    PRIORITY_DEFAULT, Reset, ResetOverdraft, ResetScope, RevokeOnDispute, StatedMoney, Terms,
+    WhenSpent,
 };
 
 use super::package::{Measure, Package, Price, Sells, Sold, Tier};
@@ -33,25 +34,22 @@ pub(super) const KEYS: Keys = Keys {
         "promotional",
         "priority",
         "applies_to",
+        "restore_forfeited",
         "when_spent",
         "refundable",
+        "revoke_on_dispute",
         "account_kinds",
     ],
-    later: &[
-        "available_after",
-        "expires_after",
-        "expires",
-        "revoke_on_dispute",
-        "restore_forfeited",
-    ],
+    later: &["available_after", "expires_after", "expires"],
 };
 
 pub(super) const PRICE_KEYS: Keys = Keys { known: &["currency", "amount"], later: &[] };
 pub(super) const TIER_KEYS: Keys = Keys { known: &["from", "per_money"], later: &[] };
 
 const MEASURES: [&str; 3] = ["credits", "per_money", "tiers"];
-const RESET_KEYS: [&str; 3] = ["reset_scope", "rollover_max", "reset_overdraft"];
-const TERM_KEYS: [&str; 10] = [
+const RESET_KEYS: [&str; 4] =
+    ["reset_scope", "rollover_max", "reset_overdraft", "restore_forfeited"];
+const TERM_KEYS: [&str; 11] = [
     "unit",
     "credits",
     "per_money",
@@ -62,6 +60,7 @@ const TERM_KEYS: [&str; 10] = [
     "priority",
     "applies_to",
     "when_spent",
+    "revoke_on_dispute",
 ];
 const ACCOUNT_KINDS: [(&str, AccountKind); 2] =
     [("member", AccountKind::Member), ("company", AccountKind::Company)];
@@ -179,6 +178,10 @@ fn terms(
         &[("debt", WhenSpent::Debt), ("clamp", WhenSpent::Clamp), ("park", WhenSpent::Park)],
     );
     let refundable = fields.flag("refundable", true);
+    let revoke_on_dispute = fields.choice(
+        "revoke_on_dispute",
+        &[("opened", RevokeOnDispute::Opened), ("lost", RevokeOnDispute::Lost)],
+    );
     let (id, unit) = (id?, unit?);
     Some(Terms {
         package: id.clone(),
@@ -192,6 +195,7 @@ fn terms(
         applies_to,
         when_spent: when_spent.unwrap_or(WhenSpent::Debt),
         refundable,
+        revoke_on_dispute: revoke_on_dispute.unwrap_or_default(),
     })
 }
 
@@ -204,6 +208,7 @@ fn mode(fields: &Fields<'_, '_>, unit: Option<&Unit>) -> Mode {
         scope: fields.choice("reset_scope", &scope).unwrap_or(ResetScope::Family),
         rollover_max_steps: rollover_max.unwrap_or(Credits::ZERO).steps(),
         overdraft: fields.choice("reset_overdraft", &overdraft).unwrap_or(ResetOverdraft::Repay),
+        restore_forfeited: fields.flag("restore_forfeited", false),
     };
     let is_reset = fields.choice("mode", &[("add", false), ("reset", true)]);
     match is_reset {

@@ -1,7 +1,7 @@
 //! Cutting a round into lanes: the events of one account stay together, in the order in which they
-//! came. A refund names no account: it follows its payment where that came before it in the same
-//! round, else its order among the account's events is left open, as it is between daemons
-//! (semantics 3.5).
+//! came. A refund, a void and a dispute name no account: each follows its payment where that came
+//! before it in the same round, else its order among the account's events is left open, as it is
+//! between daemons (semantics 3.5).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -77,6 +77,7 @@ fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize
         // An operator's commands do not come from a queue.
         Asks::Command(Command::Release(_) | Command::Discard(_))
         | Asks::Nothing
+        | Asks::Noted
         | Asks::Rejected(_) => hashed(&request.name, count),
     }
 }

@@ -226,6 +226,6 @@ impl Batch {
 fn is_too_large(request: &Request) -> bool {
     match &request.asks {
         Asks::Rejected(rejection) => rejection.reason == Reason::TooLarge,
-        Asks::Command(_) | Asks::Nothing => false,
+        Asks::Command(_) | Asks::Nothing | Asks::Noted => false,
     }
 }

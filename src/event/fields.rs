@@ -55,6 +55,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text for people, of any length and with any characters.
+    pub(super) fn prose(&self, member: &str) -> Result<Option<Name>, Rejection> {
+        match self.get(member) {
+            None => Ok(None),
+            Some(value) => match value.text() {
+                Some(text) => Ok(Some(Name::from(text))),
+                None => Err(self.wrong(member, &format!("is {}, not a string", value.noun()))),
+            },
+        }
+    }
+
     pub(super) fn required_text(&self, member: &str) -> Result<Name, Rejection> {
         self.text(member)?.ok_or_else(|| self.missing(member))
     }

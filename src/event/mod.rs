@@ -4,7 +4,9 @@
 //! that asks to be parked, under its own name where it has one, else under the hash of its bytes.
 //! A new event type is a file here, a line in [`KINDS`] and one in `decode`.
 
+mod dispute;
 mod envelope;
+mod failure;
 mod fields;
 pub mod instruction;
 mod json;
@@ -13,6 +15,7 @@ mod message;
 mod payment;
 mod refund;
 mod usage;
+mod void;
 
 use std::collections::HashMap;
 
@@ -29,7 +32,8 @@ pub use meaning::event_key;
 pub use message::{Header, Message};
 
 /// The event types that this version applies.
-pub const KINDS: [&str; 3] = [payment::KIND, refund::KIND, usage::KIND];
+pub const KINDS: [&str; 6] =
+    [payment::KIND, failure::KIND, refund::KIND, void::KIND, dispute::KIND, usage::KIND];
 
 /// Where events come from, by config (events.md 3).
 #[derive(Clone, Debug)]
@@ -133,6 +137,18 @@ fn decode(
             let event = refund::InvoiceRefunded::read(&data, &context)?;
             Ok((event.meaning().fingerprint(), Asks::Command(event.command(name))))
         }
+        void::KIND => {
+            let event = void::InvoiceVoided::read(&data, &context)?;
+            Ok((event.meaning().fingerprint(), Asks::Command(event.command(name))))
+        }
+        dispute::KIND => {
+            let event = dispute::PaymentDisputed::read(&data, &context)?;
+            Ok((event.meaning().fingerprint(), Asks::Command(event.command(name))))
+        }
+        failure::KIND => {
+            let event = failure::PaymentFailed::read(&data, &context)?;
+            Ok((event.meaning().fingerprint(), Asks::Noted))
+        }
         usage::KIND => {
             let event = usage::UsageRecorded::read(&data, &context)?;
             let fingerprint = event.meaning().fingerprint();
@@ -198,6 +214,21 @@ fn references(
     data: &Fields<'_>,
     context: &Context<'_>,
 ) -> Result<(Vec<Reference>, Option<Name>), Rejection> {
+    let (references, order_id) = some_references(data, context)?;
+    match references.is_empty() {
+        false => Ok((references, order_id)),
+        true => Err(data.wrong(
+            "invoice_id",
+            "is missing; send at least one of invoice_id, payment_id, order_id, references",
+        )),
+    }
+}
+
+/// Like [`references`], where there may be none.
+fn some_references(
+    data: &Fields<'_>,
+    context: &Context<'_>,
+) -> Result<(Vec<Reference>, Option<Name>), Rejection> {
     let reference = |kind, value| Reference { namespace: context.namespace.clone(), kind, value };
     let mut references: Vec<Reference> = [
         data.text("invoice_id")?.map(|value| reference(ReferenceKind::Invoice, value)),
@@ -209,15 +240,8 @@ fn references(
     let others = data.texts("references", OTHER_REFERENCES_MAX)?;
     references.extend(others.into_iter().map(|value| reference(ReferenceKind::Other, value)));
     let order_id = data.text("order_id")?;
-    match (references.is_empty(), &order_id) {
-        (true, Some(order)) => references.push(reference(ReferenceKind::Order, order.clone())),
-        (true, None) => {
-            return Err(data.wrong(
-                "invoice_id",
-                "is missing; send at least one of invoice_id, payment_id, order_id, references",
-            ));
-        }
-        (false, _) => {}
+    if let (true, Some(order)) = (references.is_empty(), &order_id) {
+        references.push(reference(ReferenceKind::Order, order.clone()));
     }
     references.sort();
     references.dedup();

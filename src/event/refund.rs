@@ -44,6 +44,8 @@ impl InvoiceRefunded {
             .text(self.status.code());
         match &self.claim {
             RefundClaim::Full => meaning.text("full"),
+            // Events of their own; no refund says so.
+            RefundClaim::Void | RefundClaim::Dispute(_) => meaning.nothing(),
             RefundClaim::Amount(money) => meaning.text("amount").text(&money.text()),
             RefundClaim::Total(money) => meaning.text("total").text(&money.text()),
             RefundClaim::Lines(lines) => {
@@ -62,12 +64,11 @@ impl InvoiceRefunded {
     }
 
     pub(super) fn command(self, event: &EventName) -> Command {
-        let name = match (&self.claim, self.refund_id) {
-            // A running total is no refund of its own, so an id can't name it.
-            (RefundClaim::Total(_), _) | (_, None) => RefundName::Event(event.clone()),
-            (RefundClaim::Amount(_) | RefundClaim::Lines(_) | RefundClaim::Full, Some(id)) => {
-                RefundName::Id(id)
-            }
+        // A running total is no refund of its own, so an id can't name it.
+        let is_total = matches!(self.claim, RefundClaim::Total(_));
+        let name = match self.refund_id.filter(|_| !is_total) {
+            Some(id) => RefundName::Id(id),
+            None => RefundName::Event(event.clone()),
         };
         Command::Refund(Box::new(Refund {
             references: self.references,
@@ -118,7 +119,7 @@ fn refunded_line(line: &Fields<'_>, currency: Option<Currency>) -> Result<Refund
 }
 
 /// Money in minor units where the event says its currency, else as it is stated.
-fn money(
+pub(super) fn money(
     data: &Fields<'_>,
     member: &str,
     currency: Option<Currency>,

@@ -1,4 +1,4 @@
-//! Accounts, their balances and lots.
+//! Accounts and their balances.
 //!
 //! A [`Balance`] is one account in one unit: the open lots in draw order, the overdraft, and what
 //! is latched. Invariants (semantics 10.1): `0 <= remaining <= granted` per lot, and
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use super::amount::{Credits, Overflow};
 use super::entry::{Cause, Entry, EntryKind};
-use super::money::Money;
-use super::names::{AccountId, AccountKind, LotNo, Name, PurchaseId, Timestamp};
+use super::lot::{Forfeit, Lot, ResetMark, whole_unit};
+use super::names::{AccountId, AccountKind, LotNo, Name, Timestamp};
 use super::settings::{Settings, Stamped};
 
 /// Whether a row has to be written, and how.
@@ -67,41 +67,11 @@ pub struct Balance {
     pub lots: Vec<Lot>,
     /// What lots paid into the overdraft, oldest first, as far as needed to unwind it.
     pub repayments: Vec<Repayment>,
+    /// What resets have forfeited that would give it back, as far as needed.
+    pub forfeits: Vec<Forfeit>,
     /// The newest reset of each family, as far as needed.
     pub resets: BTreeMap<Name, ResetMark>,
     pub change: Change,
-}
-
-/// One block of granted credits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lot {
-    pub no: LotNo,
-    pub package: Name,
-    pub family: Name,
-    pub granted: Credits,
-    pub remaining: Credits,
-    /// What this lot lost to a reset.
-    pub forfeited: Credits,
-    pub promotional: bool,
-    pub priority: i16,
-    /// The meters that it may pay for; empty: all.
-    pub applies_to: Vec<Name>,
-    pub expires_at: Option<Timestamp>,
-    pub opened_at: Timestamp,
-    /// Orders resets: when it was paid, then by which reference.
-    pub paid: ResetMark,
-    /// What it cost, for revenue; `None` where nobody paid for it.
-    pub cost: Option<Money>,
-    /// `None` for a lot that was carried over.
-    pub purchase: Option<PurchaseId>,
-    pub change: Change,
-}
-
-/// When something was paid; a reset replaces what was paid before it (semantics 4.3).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ResetMark {
-    pub paid_at: Timestamp,
-    pub reference: Name,
 }
 
 /// Credits that lowered the overdraft: a lot's, or nobody's where a reset forgave it.
@@ -176,6 +146,7 @@ impl Balance {
             depleted: false,
             lots: Vec::new(),
             repayments: Vec::new(),
+            forfeits: Vec::new(),
             resets: BTreeMap::new(),
             change: Change::New,
         }
@@ -202,6 +173,13 @@ impl Balance {
 
     pub fn lot(&self, no: LotNo) -> Option<&Lot> {
         self.lots.iter().find(|lot| lot.no == no)
+    }
+
+    /// Whether a reset later than `mark` would have taken what `lot` holds.
+    pub fn is_replaced_after(&self, lot: &Lot, mark: &ResetMark) -> bool {
+        [&lot.family, &whole_unit()]
+            .into_iter()
+            .any(|family| self.resets.get(family).is_some_and(|newest| newest > mark))
     }
 
     /// Moves credits into (or, negative, out of) a lot and writes the entry.
@@ -258,6 +236,17 @@ impl Balance {
         Ok(())
     }
 
+    /// Counts more (or, negative, less) of what a lot lost as taken back by its purchase's reversal.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot is not there.
+    pub fn count(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        lot.counted = lot.counted.plus(credits)?;
+        lot.change.touch();
+        Ok(())
+    }
+
     /// Notes that a lot repaid overdraft, or that it was forgiven, so that it can be unwound.
     ///
     /// # Errors
@@ -300,6 +289,18 @@ impl Balance {
         Ok(None)
     }
 
+    /// Notes what the reset that granted `by` forfeited, so that it can be given back.
+    pub fn remember_forfeits(&mut self, by: LotNo, forfeited: Vec<(LotNo, Credits)>) {
+        self.forfeits.extend(forfeited.into_iter().map(|(lot, credits)| Forfeit {
+            by,
+            lot,
+            credits,
+            restored: Credits::ZERO,
+            again: Credits::ZERO,
+            change: Change::New,
+        }));
+    }
+
     fn write(
         &mut self,
         lot: Option<LotNo>,
@@ -323,32 +324,6 @@ impl Balance {
             occurred_at: cause.occurred_at,
         });
         Ok(())
-    }
-}
-
-impl Lot {
-    pub fn is_open(&self) -> bool {
-        self.remaining.is_positive()
-    }
-
-    /// Whether usage of `meter` may draw on it; without a meter, only an unscoped lot.
-    pub fn admits(&self, meter: Option<&Name>) -> bool {
-        self.applies_to.is_empty() || meter.is_some_and(|meter| self.applies_to.contains(meter))
-    }
-
-    pub fn is_scoped(&self) -> bool {
-        !self.applies_to.is_empty()
-    }
-
-    /// The total order in which lots are drawn (semantics 5.2): narrower scope, lower priority,
-    /// earlier expiry, promotional before paid, earlier opening, earlier lot.
-    fn draw_key(&self) -> (usize, i16, Timestamp, bool, Timestamp, LotNo) {
-        let scope = match self.applies_to.len() {
-            0 => usize::MAX,
-            meters => meters,
-        };
-        let expires_at = self.expires_at.unwrap_or(Timestamp::MAX);
-        (scope, self.priority, expires_at, !self.promotional, self.opened_at, self.no)
     }
 }
 

@@ -164,8 +164,8 @@ impl Book {
         found.sort_by_key(|purchase| (purchase.sale.is_none(), purchase.id));
         let mut found = found.into_iter().cloned();
         let mut joined = match found.next() {
-            Some(purchase) => Joined::of(purchase),
-            None => Joined::of(Purchase::new(self.ids.purchase()?)),
+            Some(purchase) => Joined::of(purchase)?,
+            None => Joined::of(Purchase::new(self.ids.purchase()?))?,
         };
         for other in found {
             joined.absorb(other)?;
@@ -252,7 +252,9 @@ impl Book {
 pub(super) struct Joined {
     pub(super) purchase: Purchase,
     pub(super) absorbed: Vec<PurchaseId>,
-    /// Refunds that have not been posted yet: what they take back waits for this event, if it pays
+    /// What its refunds alone took back of each line before the event.
+    pub(super) refunded: Vec<Credits>,
+    /// Claims that have not been posted yet: what they take back waits for this event, if it pays
     /// or joins them to what was paid.
     pub(super) waiting: Vec<RefundName>,
     /// Whether anything was learnt by joining alone.
@@ -260,12 +262,13 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    fn of(purchase: Purchase) -> Self {
+    fn of(purchase: Purchase) -> Result<Self, Rejection> {
         let waiting = match purchase.sale {
             Some(_) => Vec::new(),
             None => purchase.refunds.keys().cloned().collect(),
         };
-        Self { purchase, absorbed: Vec::new(), waiting, news: false }
+        let refunded = purchase.refunded()?;
+        Ok(Self { purchase, absorbed: Vec::new(), refunded, waiting, news: false })
     }
 
     fn absorb(&mut self, other: Purchase) -> Result<(), Rejection> {

@@ -30,6 +30,8 @@ pub enum Asks {
     Command(Command),
     /// Listed under `ignore`, or a free meter.
     Nothing,
+    /// Kept in the inbox and applied to nothing: a payment that failed (semantics 4.12).
+    Noted,
     /// Refused before the books were opened.
     Rejected(Rejection),
 }
@@ -84,7 +86,7 @@ pub struct LineFacts {
     pub period_end: Option<Timestamp>,
 }
 
-/// `invoice.refunded`.
+/// `invoice.refunded`, `invoice.voided`, `payment.disputed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     pub references: Vec<Reference>,
@@ -103,7 +105,8 @@ pub enum RefundName {
     Event(EventName),
 }
 
-/// How much a refund says went back.
+/// What takes back. A void and a report of a dispute are kept among a purchase's refunds: they
+/// wait, merge and park as refunds do, and differ only in what they count (semantics 4.7, 4.12).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundClaim {
@@ -113,6 +116,28 @@ pub enum RefundClaim {
     Total(StatedMoney),
     Lines(Vec<RefundedLine>),
     Full,
+    /// The invoice was voided: everything, and no terms stand against it.
+    Void,
+    Dispute(DisputeReport),
+}
+
+/// `payment.disputed`: one word on a dispute. All words on it together say whether it counts.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DisputeReport {
+    pub dispute_id: Name,
+    pub status: DisputeStatus,
+    /// `None`: all that was paid, unless another report says how much.
+    pub amount: Option<StatedMoney>,
+    /// The event's time; filled in when the event is decided (semantics 7.3).
+    pub said_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeStatus {
+    Opened,
+    Won,
+    Lost,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -194,6 +219,40 @@ impl Request {
             &release.event
         } else {
             self
+        }
+    }
+}
+
+impl DisputeStatus {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// `None` for a word that is no status.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Opened, Self::Won, Self::Lost].into_iter().find(|status| status.code() == code)
+    }
+}
+
+impl RefundClaim {
+    /// The claim as its event makes it: the newest word on a dispute holds.
+    pub(super) fn said_at(&self, occurred_at: Timestamp) -> Self {
+        let mut claim = self.clone();
+        if let Self::Dispute(report) = &mut claim {
+            report.said_at = Some(occurred_at);
+        }
+        claim
+    }
+
+    /// Whether `refundable = false` and `when_spent = "park"` stand against it (semantics 4.7).
+    pub fn is_refund(&self) -> bool {
+        match self {
+            Self::Amount(_) | Self::Total(_) | Self::Lines(_) | Self::Full => true,
+            Self::Void | Self::Dispute(_) => false,
         }
     }
 }

@@ -4,12 +4,11 @@
 //! Everything here is a set, a maximum or a sum, so the order of the events makes no difference.
 //! Amounts are computed exactly in 128 bits and rounded once, at the end.
 
-use super::amount::{AmountError, Credits, Overflow, divided};
-use super::command::{LineRefund, RefundClaim, RefundStatus, RefundedLine};
-use super::money::{Currency, StatedMoney};
-use super::names::Name;
-use super::outcome::{Reason, Rejection};
-use super::purchase::{Line, Purchase, RefundRecord, Sale, Target};
+use super::amount::{Credits, Overflow, divided};
+use super::claims::{Claims, Counting, LineClaim};
+use super::outcome::Rejection;
+use super::purchase::{Line, Purchase, Sale, Target};
+use super::terms::RevokeOnDispute;
 
 impl Purchase {
     /// What is to be reversed, line by line (semantics 4.8).
@@ -17,20 +16,36 @@ impl Purchase {
     /// # Errors
     /// A rejection when a refund does not fit the purchase (currency, decimals), or on overflow.
     pub fn targets(&self) -> Result<Vec<Target>, Rejection> {
+        self.targets_of(Counting::All)
+    }
+
+    /// What its refunds alone would reverse: the part that `refundable = false` and
+    /// `when_spent = "park"` bind (semantics 4.7).
+    ///
+    /// # Errors
+    /// Like [`Purchase::targets`].
+    pub(super) fn refunded(&self) -> Result<Vec<Credits>, Rejection> {
+        let targets = self.targets_of(Counting::Refunds)?;
+        Ok(targets.into_iter().map(|target| target.credits).collect())
+    }
+
+    fn targets_of(&self, counting: Counting) -> Result<Vec<Target>, Rejection> {
         let Some(sale) = &self.sale else { return Ok(Vec::new()) };
-        let claims = Claims::gather(self, sale)?;
+        let claims = Claims::gather(self, sale, counting)?;
         let paid = sale.paid_minor()?;
-        let reversed = i128::from(claims.total.max(claims.sum)).min(paid);
-        let all = claims.full || (reversed == paid && paid > 0);
         let itemised: i128 = claims.lines.iter().map(|line| i128::from(line.minor)).sum();
-        sale.lines
-            .iter()
-            .zip(&claims.lines)
-            .map(|(line, claim)| match all {
-                true => Ok(Target { credits: line.granted, minor: line.facts.paid_minor }),
-                false => line.target(claim, reversed, paid, itemised),
-            })
-            .collect()
+        let target = |(line, claim): (&Line, &LineClaim)| {
+            let back = claims.money_back(line.revoke_on_dispute(), paid)?;
+            match claims.full || (back == paid && paid > 0) {
+                true => Ok(Target {
+                    credits: line.granted,
+                    minor: line.facts.paid_minor,
+                    is_whole: true,
+                }),
+                false => line.target(claim, back, paid, itemised),
+            }
+        };
+        sale.lines.iter().zip(&claims.lines).map(target).collect()
     }
 }
 
@@ -69,14 +84,24 @@ impl Line {
     ) -> Result<Target, Rejection> {
         let own_paid = i128::from(self.facts.paid_minor);
         if own_paid == 0 {
-            return Ok(Target { credits: claim.credits.min(self.granted), minor: 0 });
+            return Ok(Target {
+                credits: claim.credits.min(self.granted),
+                minor: 0,
+                is_whole: claim.names_all_of(self.granted),
+            });
         }
         let share = Share::of_line(i128::from(claim.minor), own_paid, back, paid, itemised)?;
         let by_money = Credits::from_steps(share.of(self.granted.steps())?);
         Ok(Target {
             credits: by_money.max(claim.credits).min(self.granted),
             minor: share.of(self.facts.paid_minor)?,
+            is_whole: share.is_whole() || claim.names_all_of(self.granted),
         })
+    }
+
+    /// What buys no credits has no terms; its money follows the default.
+    fn revoke_on_dispute(&self) -> RevokeOnDispute {
+        self.terms.as_ref().map(|terms| terms.revoke_on_dispute).unwrap_or_default()
     }
 }
 
@@ -112,6 +137,10 @@ impl Share {
         Ok(Self { numerator, denominator })
     }
 
+    fn is_whole(&self) -> bool {
+        self.numerator == self.denominator
+    }
+
     fn of(&self, whole: i64) -> Result<i64, Overflow> {
         let product = i128::from(whole).checked_mul(self.numerator).ok_or(Overflow)?;
         i64::try_from(divided(product, self.denominator)?).map_err(|_| Overflow)
@@ -130,160 +159,5 @@ fn reduced(numerator: i128, denominator: i128) -> (i128, i128) {
             denominator.checked_div(divisor).unwrap_or(denominator),
         ),
         Ok(_) | Err(_) => (numerator, denominator),
-    }
-}
-
-/// What all counting refunds of a purchase say together.
-struct Claims {
-    full: bool,
-    /// T: the greatest total reported.
-    total: i64,
-    /// S: the sum over distinct refunds.
-    sum: i64,
-    lines: Vec<LineClaim>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct LineClaim {
-    /// L: money named for the line, at most what was paid for it.
-    minor: i64,
-    credits: Credits,
-}
-
-impl Claims {
-    fn gather(purchase: &Purchase, sale: &Sale) -> Result<Self, Rejection> {
-        let lines = vec![LineClaim::default(); sale.lines.len()];
-        let mut claims = Self { full: false, total: 0, sum: 0, lines };
-        for refund in purchase.refunds.values() {
-            let read = refund.read(sale)?;
-            match refund.status {
-                RefundStatus::Succeeded => claims.add(sale, read)?,
-                RefundStatus::Pending | RefundStatus::Failed => {}
-            }
-        }
-        for (claim, line) in claims.lines.iter_mut().zip(&sale.lines) {
-            claim.minor = claim.minor.min(line.facts.paid_minor);
-        }
-        Ok(claims)
-    }
-
-    fn add(&mut self, sale: &Sale, read: Read) -> Result<(), Rejection> {
-        match read {
-            Read::Full => self.full = true,
-            Read::Total(minor) => self.total = self.total.max(minor),
-            Read::Amount(minor) => self.sum = self.sum.checked_add(minor).ok_or(Overflow)?,
-            Read::Lines(named) => {
-                for (line_id, minor, credits) in named {
-                    self.sum = self.sum.checked_add(minor).ok_or(Overflow)?;
-                    let place = sale.lines.iter().position(|line| line.is_called(&line_id));
-                    let Some(claim) = place.and_then(|place| self.lines.get_mut(place)) else {
-                        continue;
-                    };
-                    claim.minor = claim.minor.checked_add(minor).ok_or(Overflow)?;
-                    claim.credits = claim.credits.plus(credits)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A refund's claim in the purchase's currency and units.
-enum Read {
-    Full,
-    Total(i64),
-    Amount(i64),
-    Lines(Vec<(Name, i64, Credits)>),
-}
-
-impl RefundRecord {
-    /// Whether two events state the same refund: equal numbers in whatever form, as soon as one of
-    /// them or the purchase knows the currency.
-    pub(super) fn claims_the_same(
-        &self,
-        claim: &RefundClaim,
-        currency: Option<Currency>,
-        sale: Option<&Sale>,
-    ) -> bool {
-        if let (Some(mine), Some(theirs)) = (self.currency, currency)
-            && mine != theirs
-        {
-            return false;
-        }
-        let known = sale.map(|sale| sale.currency).or(self.currency).or(currency);
-        let same_money = |mine: StatedMoney, theirs: StatedMoney| match known {
-            Some(known) => mine.minor_units(known) == theirs.minor_units(known),
-            None => mine.may_be(theirs),
-        };
-        match (&self.claim, claim) {
-            (RefundClaim::Amount(mine), RefundClaim::Amount(theirs))
-            | (RefundClaim::Total(mine), RefundClaim::Total(theirs)) => same_money(*mine, *theirs),
-            (RefundClaim::Lines(mine), RefundClaim::Lines(theirs)) => {
-                let same_line = |(mine, theirs): (&RefundedLine, &RefundedLine)| {
-                    mine.line_id == theirs.line_id
-                        && match (&mine.back, &theirs.back) {
-                            (LineRefund::Money(mine), LineRefund::Money(theirs)) => {
-                                same_money(*mine, *theirs)
-                            }
-                            (mine, theirs) => mine == theirs,
-                        }
-                };
-                mine.len() == theirs.len() && mine.iter().zip(theirs).all(same_line)
-            }
-            (mine, theirs) => mine == theirs,
-        }
-    }
-
-    fn read(&self, sale: &Sale) -> Result<Read, Rejection> {
-        if let Some(currency) = self.currency
-            && currency != sale.currency
-        {
-            return Err(Reason::CurrencyMismatch.because(format!(
-                "the refund is in {}, the purchase was paid in {}",
-                currency.code(),
-                sale.currency.code()
-            )));
-        }
-        let too_fine =
-            |field: &str, error: AmountError| Reason::Malformed.because(format!("{field} {error}"));
-        let minor = |field: &str, money: StatedMoney| {
-            money.minor_units(sale.currency).map_err(|error| too_fine(field, error))
-        };
-        Ok(match &self.claim {
-            RefundClaim::Full => Read::Full,
-            RefundClaim::Total(money) => Read::Total(minor("amount_refunded", *money)?),
-            RefundClaim::Amount(money) => Read::Amount(minor("amount", *money)?),
-            RefundClaim::Lines(lines) => {
-                let mut read = Vec::with_capacity(lines.len());
-                for RefundedLine { line_id, back } in lines {
-                    let (money, credits) = match back {
-                        LineRefund::Money(money) => (minor("lines.amount", *money)?, Credits::ZERO),
-                        LineRefund::Credits(number) => {
-                            // How many steps they are is known once the line has come.
-                            let credits = match sale.decimals_of(line_id) {
-                                None => Credits::ZERO,
-                                Some(decimals) => number
-                                    .credits(decimals)
-                                    .map_err(|error| too_fine("lines.credits", error))?,
-                            };
-                            (0, credits)
-                        }
-                    };
-                    read.push((line_id.clone(), money, credits));
-                }
-                Read::Lines(read)
-            }
-        })
-    }
-}
-
-impl Sale {
-    /// The decimals of a line's unit; `None` where it grants none, or has not come.
-    fn decimals_of(&self, line_id: &Name) -> Option<u32> {
-        self.lines
-            .iter()
-            .find(|line| line.is_called(line_id))
-            .and_then(|line| line.terms.as_ref())
-            .map(|terms| u32::from(terms.decimals))
     }
 }

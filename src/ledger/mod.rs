@@ -1,16 +1,18 @@
 //! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
-//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `settings`, `entry`,
+//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`, `entry`,
 //! `purchase`, `book` (the books); `post` (the rules); `notices` (what is told).
 
 mod account;
 mod amount;
 mod book;
+mod claims;
 mod command;
 mod desk;
 mod entry;
 mod fold;
+mod lot;
 mod money;
 mod names;
 mod notices;
@@ -20,15 +22,17 @@ mod purchase;
 mod settings;
 mod terms;
 
-pub use account::{Account, Balance, Change, Declines, Lot, Repayment, ResetMark};
+pub use account::{Account, Balance, Change, Declines, Repayment};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
 pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
-    AccountUpdate, Adjustment, Asks, Command, LineFacts, LineRefund, PaidLine, Payment, Refund,
-    RefundClaim, RefundName, RefundStatus, RefundedLine, Request, UnitUpdate, Usage,
+    AccountUpdate, Adjustment, Asks, Command, DisputeReport, DisputeStatus, LineFacts, LineRefund,
+    PaidLine, Payment, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine, Request,
+    UnitUpdate, Usage,
 };
 pub use desk::{DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, Release, Remedy, Waiver};
 pub use entry::{Cause, Entry, EntryKind};
+pub use lot::{Forfeit, Lot, ResetMark};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};
 pub use names::{
     AccountId, AccountKind, EventKey, EventName, Fingerprint, LotNo, Name, PurchaseId, Reference,
@@ -43,5 +47,5 @@ pub use purchase::{
 pub use settings::{Said, Settings, Stamped, TopUp};
 pub use terms::{
     ADJUSTMENT, Mode, OPENING_BALANCE, PRIORITY_DEFAULT, Priced, Pricing, Reset, ResetOverdraft,
-    ResetScope, Terms, Watch, WhenShort, WhenSpent,
+    ResetScope, RevokeOnDispute, Terms, Watch, WhenShort, WhenSpent,
 };

@@ -22,10 +22,13 @@ pub enum AppliedReason {
     Known,
     /// It moves nothing: no cost, or less than half a step.
     Zero,
-    /// A refund that has not succeeded yet, or failed (semantics 4.6).
+    /// A refund that has not succeeded yet, or failed; a dispute that was won, or is not lost yet
+    /// (semantics 4.6, 4.7).
     Unsettled,
     /// It changed what an account is or sets for itself (semantics 6.2).
     Updated,
+    /// Kept, and nothing follows from it: a payment that failed (semantics 4.12).
+    Noted,
     /// An operator's command: what it moves is the outcome of a parked event (semantics 9.3).
     Released,
     /// The same.
@@ -120,6 +123,7 @@ impl AppliedReason {
             Self::Zero => "zero",
             Self::Unsettled => "unsettled",
             Self::Updated => "updated",
+            Self::Noted => "noted",
             Self::Released => "released",
             Self::Discarded => "discarded",
         }

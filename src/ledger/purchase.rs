@@ -21,8 +21,9 @@ pub struct Purchase {
     pub id: PurchaseId,
     pub references: Vec<Reference>,
     pub order_id: Option<Name>,
-    /// `None`: not paid yet, only refunds have come.
+    /// `None`: not paid yet; only refunds, a void or disputes have come.
     pub sale: Option<Sale>,
+    /// All that takes back: refunds, a void, reports of disputes.
     pub refunds: BTreeMap<RefundName, RefundRecord>,
     pub change: Change,
 }
@@ -98,6 +99,8 @@ pub struct Target {
     pub credits: Credits,
     /// In minor units, rounded for reports; credits are computed from the exact share.
     pub minor: i64,
+    /// Nothing of the line is left: not "rounded to all of it".
+    pub is_whole: bool,
 }
 
 /// An event changed what is reversed of one line; never changed itself. For reports and for
@@ -115,7 +118,7 @@ pub struct ReversalRecord {
     pub occurred_at: Timestamp,
 }
 
-/// One refund event that counts, or may come to count.
+/// One refund, void or report of a dispute that counts, or may come to count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundRecord {
     /// The event that its status came with; if its purchase's terms refuse it later, that event

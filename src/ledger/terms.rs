@@ -35,6 +35,18 @@ pub struct Terms {
     pub applies_to: Vec<Name>,
     pub when_spent: WhenSpent,
     pub refundable: bool,
+    #[serde(default)]
+    pub revoke_on_dispute: RevokeOnDispute,
+}
+
+impl Terms {
+    /// Whether a full reversal of what they granted gives back what a reset had forfeited.
+    pub fn restores_forfeited(&self) -> bool {
+        match &self.mode {
+            Mode::Add => false,
+            Mode::Reset(reset) => reset.restore_forfeited,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +64,9 @@ pub struct Reset {
     /// How much of what is forfeited may be carried over, in steps.
     pub rollover_max_steps: i64,
     pub overdraft: ResetOverdraft,
+    /// Whether a full reversal also gives back what the reset had forfeited (semantics 4.10).
+    #[serde(default)]
+    pub restore_forfeited: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +93,15 @@ pub enum WhenSpent {
     Debt,
     Clamp,
     Park,
+}
+
+/// From when on a dispute takes credits back (semantics 4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokeOnDispute {
+    #[default]
+    Opened,
+    Lost,
 }
 
 /// What happens when lots do not suffice for usage (semantics 5.4).

@@ -19,7 +19,14 @@ use prometheus_client::registry::{Metric, Registry};
 const PREFIX: &str = "creditd";
 const OTHER: &str = "other";
 
-const TYPES: [&str; 3] = ["payment.succeeded", "invoice.refunded", "usage.recorded"];
+const TYPES: [&str; 6] = [
+    "payment.succeeded",
+    "payment.failed",
+    "invoice.refunded",
+    "invoice.voided",
+    "payment.disputed",
+    "usage.recorded",
+];
 const OUTCOMES: [&str; 5] = ["applied", "duplicate", "parked", "ignored", "declined"];
 
 /// Reasons for parking are a closed list elsewhere; this only bounds what a mistake there can do.

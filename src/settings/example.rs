@@ -12,7 +12,7 @@ fn loaded(text: &str) -> Settings {
 fn keys() -> Vec<(String, String, String)> {
     let mut section = String::new();
     let mut keys = Vec::new();
-    for line in EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line)) {
+    for line in in_one_line() {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']').replace("sources.shop", "sources.NAME");
         } else if let Some((key, value)) = line.split_once(" = ")
@@ -22,6 +22,26 @@ fn keys() -> Vec<(String, String, String)> {
         }
     }
     keys
+}
+
+/// The lines without their marks; a list that is written over several is one.
+fn in_one_line() -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in EXAMPLE.lines().map(|line| line.strip_prefix('#').unwrap_or(line)) {
+        match lines.last_mut().filter(|last| last.contains(" = [") && !last.ends_with(']')) {
+            Some(open) if line == "]" => *open = format!("{}]", open.trim_end_matches(", ")),
+            Some(open) => *open = format!("{open}{} ", line.trim()),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Whether a line that is commented out is a setting, or a part of one.
+fn is_setting(line: &str) -> bool {
+    line == "]"
+        || line.starts_with("  \"")
+        || line.starts_with(|first: char| first.is_ascii_lowercase())
 }
 
 fn known() -> Vec<Known> {
@@ -57,7 +77,7 @@ fn the_example_with_every_line_in_force_is_right() {
         .map(|line| match line.strip_prefix('#') {
             Some(line) if line.starts_with('[') => line,
             Some(line) if line.contains("_file = ") => "",
-            Some(line) if line.starts_with(|first: char| first.is_ascii_lowercase()) => line,
+            Some(line) if is_setting(line) => line,
             Some(_) | None => line,
         })
         .flat_map(|line| [line, "\n"])

@@ -17,7 +17,14 @@ use crate::store::DatabaseSettings;
 
 const DATABASE_URL: &str = "postgres://postgres@127.0.0.1:5432/creditd";
 const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";
-const BINDINGS: [&str; 3] = ["payment.succeeded", "invoice.refunded", "usage.recorded"];
+const BINDINGS: [&str; 6] = [
+    "payment.succeeded",
+    "payment.failed",
+    "invoice.refunded",
+    "invoice.voided",
+    "payment.disputed",
+    "usage.recorded",
+];
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
 
 /// Beside the intake's workers, the relay (reading and renewing its lease), the gauges and the

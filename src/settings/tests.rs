@@ -37,7 +37,14 @@ fn without_a_word_the_defaults_suit_servers_on_this_machine() {
     assert_eq!(settings.broker.message_max_bytes, 65_536);
     assert_eq!(
         settings.broker.bindings,
-        ["payment.succeeded", "invoice.refunded", "usage.recorded"]
+        [
+            "payment.succeeded",
+            "payment.failed",
+            "invoice.refunded",
+            "invoice.voided",
+            "payment.disputed",
+            "usage.recorded"
+        ]
     );
     assert_eq!(settings.intake.default_source, "creditd");
     assert_eq!(settings.relay.poll, Duration::from_millis(250));

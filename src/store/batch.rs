@@ -11,7 +11,9 @@ use super::reset_mark::Marks;
 use super::session::Session;
 use super::wanted::Wanted;
 use super::{Arrival, Store};
-use super::{account, balance, inbox, lot, parked, purchase, purchase_line, reference, refund};
+use super::{
+    account, balance, forfeit, inbox, lot, parked, purchase, purchase_line, reference, refund,
+};
 use super::{repayment, reset_mark, revocation};
 use crate::ledger::{
     Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, Ids, Met, Name, Purchase,
@@ -139,7 +141,7 @@ impl Loading {
                 }
                 (None, Asks::Command(Command::Release(release))) => named.push(release.event.key),
                 (None, Asks::Command(Command::Discard(discard))) => named.push(discard.event),
-                (None, Asks::Command(_) | Asks::Nothing | Asks::Rejected(_)) => {}
+                (None, Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_)) => {}
             }
         }
         if named.is_empty() {
@@ -279,7 +281,17 @@ impl Loading {
                 balance.resets.insert(family, mark);
             }
         }
-        let (needed, mut named) = self.needed();
+        let (needed, mut named, resets) = self.needed();
+        for place in forfeit::load(tx, &resets.iter().collect::<Vec<_>>(), &mut self.names).await? {
+            named.insert(LotName {
+                account: place.account,
+                unit: place.unit.clone(),
+                no: place.forfeit.lot,
+            });
+            if let Some(balance) = self.balance(place.account, &place.unit) {
+                balance.forfeits.push(place.forfeit);
+            }
+        }
         for place in repayment::load(tx, &needed, &mut self.names).await? {
             named.extend(place.repayment.lot.map(|no| LotName {
                 account: place.account,
@@ -297,8 +309,10 @@ impl Loading {
         Ok(())
     }
 
-    /// How much overdraft the loaded purchases may give back, and the lots that they name.
-    fn needed(&self) -> (Vec<Needed>, HashSet<LotName>) {
+    /// How much overdraft the loaded purchases may give back, the lots that they name, and those of
+    /// them that a reset granted which may give back what it forfeited.
+    fn needed(&self) -> (Vec<Needed>, HashSet<LotName>, Vec<LotName>) {
+        let mut resets = Vec::new();
         let mut overdrafts: HashMap<(AccountId, Name), i64> = HashMap::new();
         let mut named = HashSet::new();
         let account_of: HashMap<&Name, AccountId> =
@@ -308,7 +322,11 @@ impl Loading {
             for line in &sale.lines {
                 let Some(terms) = &line.terms else { continue };
                 let unit = &terms.unit;
-                named.extend(line.lot.map(|no| LotName { account, unit: unit.clone(), no }));
+                let own = line.lot.map(|no| LotName { account, unit: unit.clone(), no });
+                if terms.restores_forfeited() {
+                    resets.extend(own.clone());
+                }
+                named.extend(own);
                 for slice in &line.slices {
                     match slice.from {
                         SliceFrom::Lot(no) => {
@@ -333,7 +351,7 @@ impl Loading {
                 credits: Credits::from_steps(steps),
             })
             .collect();
-        (needed, named)
+        (needed, named, resets)
     }
 
     fn put_lot(&mut self, place: lot::Place) {

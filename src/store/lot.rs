@@ -36,7 +36,7 @@ pub(super) async fn load_open(
 ) -> Result<Vec<Place>, StoreError> {
     let statement = sqlx::query(
         "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
-             promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             counted, promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM lot
          WHERE account_id = ANY($1) AND open",
@@ -57,7 +57,7 @@ pub(super) async fn load_closed(
     }
     let statement = sqlx::query(
         "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
-             promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             counted, promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
          JOIN lot
@@ -81,18 +81,18 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     }
     let statement = sqlx::query(
         "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
-             forfeited, open, promotional, priority, applies_to, expires_at, opened_at, paid_at,
-             paid_by, cost_minor, currency, purchase_id)
+             forfeited, counted, open, promotional, priority, applies_to, expires_at, opened_at,
+             paid_at, paid_by, cost_minor, currency, purchase_id)
          SELECT account_id, unit, lot_no, package, family, granted, remaining,
-             forfeited, 0 < remaining, promotional, priority, applies_to::TEXT[], expires_at,
-             opened_at, paid_at, paid_by, cost_minor, currency, purchase_id
+             forfeited, counted, 0 < remaining, promotional, priority, applies_to::TEXT[],
+             expires_at, opened_at, paid_at, paid_by, cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::TEXT[], $5::TEXT[],
-             $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BOOLEAN[], $10::SMALLINT[],
-             $11::TEXT[], $12::TIMESTAMPTZ[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
-             $15::TEXT[], $16::BIGINT[], $17::TEXT[], $18::BIGINT[])
+             $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[],
+             $11::SMALLINT[], $12::TEXT[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
+             $15::TIMESTAMPTZ[], $16::TEXT[], $17::BIGINT[], $18::TEXT[], $19::BIGINT[])
              AS new (account_id, unit, lot_no, package, family, granted, remaining,
-             forfeited, promotional, priority, applies_to, expires_at, opened_at, paid_at,
-             paid_by, cost_minor, currency, purchase_id)",
+             forfeited, counted, promotional, priority, applies_to, expires_at, opened_at,
+             paid_at, paid_by, cost_minor, currency, purchase_id)",
     )
     .bind(column(&new, |row| row.account.0))
     .bind(column(&new, |row| &**row.unit))
@@ -102,6 +102,7 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&new, |row| row.lot.granted.steps()))
     .bind(column(&new, |row| row.lot.remaining.steps()))
     .bind(column(&new, |row| row.lot.forfeited.steps()))
+    .bind(column(&new, |row| row.lot.counted.steps()))
     .bind(column(&new, |row| row.lot.promotional))
     .bind(column(&new, |row| row.lot.priority))
     .bind(column(&new, |row| text_array(&row.lot.applies_to)))
@@ -127,9 +128,11 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
         "UPDATE lot
          SET remaining = new.remaining,
              forfeited = new.forfeited,
+             counted = new.counted,
              open = 0 < new.remaining
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[])
-             AS new (account_id, unit, lot_no, remaining, forfeited)
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[],
+             $6::BIGINT[])
+             AS new (account_id, unit, lot_no, remaining, forfeited, counted)
          WHERE lot.account_id = ANY (ARRAY[new.account_id])
              AND lot.unit = new.unit
              AND lot.lot_no = new.lot_no",
@@ -138,7 +141,8 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&changed, |row| &**row.unit))
     .bind(column(&changed, |row| row.lot.no.0))
     .bind(column(&changed, |row| row.lot.remaining.steps()))
-    .bind(column(&changed, |row| row.lot.forfeited.steps()));
+    .bind(column(&changed, |row| row.lot.forfeited.steps()))
+    .bind(column(&changed, |row| row.lot.counted.steps()));
     tx.run("write lots", statement).await.map(|_| ())
 }
 
@@ -152,6 +156,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         granted: columns.credits()?,
         remaining: columns.credits()?,
         forfeited: columns.credits()?,
+        counted: columns.credits()?,
         promotional: columns.next()?,
         priority: columns.next()?,
         applies_to: {

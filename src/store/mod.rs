@@ -34,6 +34,7 @@ pub mod desk;
 mod entry;
 mod error;
 pub mod events;
+mod forfeit;
 mod grant;
 mod inbox;
 mod lease;

@@ -7,7 +7,8 @@ use super::batch::{Batch, Loaded};
 use super::error::StoreError;
 use super::inbox::Ended;
 use super::{
-    account, adjustment, balance, entry, inbox, lot, moved, notice, parked, purchase, purchase_line,
+    account, adjustment, balance, entry, forfeit, inbox, lot, moved, notice, parked, purchase,
+    purchase_line,
 };
 use super::{redelivery, reference, refund, repayment, reset_mark, revocation};
 use crate::ledger::{
@@ -121,6 +122,8 @@ impl Batch {
         lot::update(tx, &lots).await?;
         repayment::insert(tx, &balances).await?;
         repayment::update(tx, &balances).await?;
+        forfeit::insert(tx, &balances).await?;
+        forfeit::update(tx, &balances).await?;
         reset_mark::upsert(tx, &balances, &loaded.marks).await
     }
 
@@ -176,6 +179,7 @@ fn names(request: &Request) -> &[Reference] {
             | Command::Discard(_),
         )
         | Asks::Nothing
+        | Asks::Noted
         | Asks::Rejected(_) => &[],
     }
 }

@@ -42,6 +42,7 @@ impl Wanted {
                 }
                 Asks::Command(Command::Release(_) | Command::Discard(_))
                 | Asks::Nothing
+                | Asks::Noted
                 | Asks::Rejected(_) => {}
             }
         }

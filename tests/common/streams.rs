@@ -18,6 +18,8 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         Just(package("clamped", 50).when_spent(WhenSpent::Clamp)),
         Just(package("kept", 50).when_spent(WhenSpent::Park)),
         Just(package("final", 50).final_sale()),
+        Just(package("late", 40).revoked_when_lost()),
+        Just(package("kind", 80).reset("plan").restoring()),
         Just(package("plan", 90).reset("plan")),
         Just(package("rolling", 70).reset_with(
             "plan",
@@ -27,23 +29,15 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         )),
         Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
     ];
-    let claim = prop_oneof![
-        (1..12_000_i64).prop_map(amount),
-        (1..12_000_i64).prop_map(total),
-        Just(RefundClaim::Full),
-        (1..9_000_i64).prop_map(|minor| RefundClaim::Lines(vec![RefundedLine {
-            line_id: name("l1"),
-            back: LineRefund::Money(StatedMoney::Minor(minor)),
-        }])),
-        (1..100_i64).prop_map(|steps| RefundClaim::Lines(vec![RefundedLine {
-            line_id: name("l2"),
-            back: LineRefund::Credits(Number::parse(&credits(steps).text(2)).unwrap()),
-        }])),
-    ];
     let status = prop_oneof![
         Just(RefundStatus::Pending),
         Just(RefundStatus::Succeeded),
         Just(RefundStatus::Failed)
+    ];
+    let word = prop_oneof![
+        Just(DisputeStatus::Opened),
+        Just(DisputeStatus::Won),
+        Just(DisputeStatus::Lost)
     ];
     let when_short =
         prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
@@ -56,14 +50,21 @@ pub fn any_command() -> impl Strategy<Value = Command> {
                 Command::Pay(Box::new(paid))
             }
         ),
-        (0..6_u8, 0..4_u8, claim, status).prop_map(move |(purchase, refund_id, claim, status)| {
-            let mut back = refund(&id(purchase), claim);
-            if refund_id > 0 {
-                back = named(back, &format!("re_{refund_id}"));
-                back.status = status;
+        (0..6_u8, 0..4_u8, any_claim(), status).prop_map(
+            move |(purchase, refund_id, claim, status)| {
+                let mut back = refund(&id(purchase), claim);
+                if refund_id > 0 && back.claim.is_refund() {
+                    back = named(back, &format!("re_{refund_id}"));
+                    back.status = status;
+                }
+                Command::Refund(Box::new(back))
             }
-            Command::Refund(Box::new(back))
-        }),
+        ),
+        (0..6_u8, 0..3_u8, word, proptest::option::of(1..9_000_i64)).prop_map(
+            move |(purchase, dispute_id, word, minor)| {
+                dispute(&id(purchase), &format!("d{dispute_id}"), word, minor)
+            }
+        ),
         (0..2_u8, 0..120_i64, when_short).prop_map(move |(purchase, cost, when_short)| {
             let meter = if cost % 3 == 0 { "tokens" } else { "api" };
             consume_with(account(purchase), cost, meter, when_short)
@@ -98,4 +99,21 @@ pub fn any_settings() -> impl Strategy<Value = UnitUpdate> {
             opening_balance: opening.map(credits),
         },
     )
+}
+
+fn any_claim() -> impl Strategy<Value = RefundClaim> {
+    prop_oneof![
+        (1..12_000_i64).prop_map(amount),
+        (1..12_000_i64).prop_map(total),
+        Just(RefundClaim::Full),
+        (1..9_000_i64).prop_map(|minor| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l1"),
+            back: LineRefund::Money(StatedMoney::Minor(minor)),
+        }])),
+        Just(RefundClaim::Void),
+        (1..100_i64).prop_map(|steps| RefundClaim::Lines(vec![RefundedLine {
+            line_id: name("l2"),
+            back: LineRefund::Credits(Number::parse(&credits(steps).text(2)).unwrap()),
+        }])),
+    ]
 }

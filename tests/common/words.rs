@@ -44,6 +44,7 @@ pub fn package(id: &str, credits: i64) -> Package {
         applies_to: Vec::new(),
         when_spent: WhenSpent::Debt,
         refundable: true,
+        revoke_on_dispute: RevokeOnDispute::Opened,
     };
     Package { terms, credits, kinds: Vec::new() }
 }
@@ -56,6 +57,19 @@ impl Package {
 
     pub fn final_sale(mut self) -> Self {
         self.terms.refundable = false;
+        self
+    }
+
+    pub fn revoked_when_lost(mut self) -> Self {
+        self.terms.revoke_on_dispute = RevokeOnDispute::Lost;
+        self
+    }
+
+    /// A reset that gives back what it forfeited when it is fully reversed.
+    pub fn restoring(mut self) -> Self {
+        if let Mode::Reset(reset) = &mut self.terms.mode {
+            reset.restore_forfeited = true;
+        }
         self
     }
 
@@ -91,7 +105,8 @@ impl Package {
         overdraft: ResetOverdraft,
     ) -> Self {
         self.terms.family = name(family);
-        self.terms.mode = Mode::Reset(Reset { scope, rollover_max_steps, overdraft });
+        self.terms.mode =
+            Mode::Reset(Reset { scope, rollover_max_steps, overdraft, restore_forfeited: false });
         self
     }
 }
@@ -180,6 +195,28 @@ pub fn total(minor: i64) -> RefundClaim {
 
 pub fn take_back(id: &str, claim: RefundClaim) -> Command {
     Command::Refund(Box::new(refund(id, claim)))
+}
+
+pub fn void(id: &str) -> Command {
+    take_back(id, RefundClaim::Void)
+}
+
+/// A word on the dispute `dispute_id`; without an amount it is about everything.
+pub fn dispute(
+    id: &str,
+    dispute_id: &str,
+    status: DisputeStatus,
+    minor: impl Into<Option<i64>>,
+) -> Command {
+    take_back(
+        id,
+        RefundClaim::Dispute(DisputeReport {
+            dispute_id: name(dispute_id),
+            status,
+            amount: minor.into().map(StatedMoney::Minor),
+            said_at: None,
+        }),
+    )
 }
 
 pub fn named(mut refund: Refund, id: &str) -> Refund {

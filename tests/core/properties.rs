@@ -29,6 +29,12 @@ pub fn books_are_right(book: &Book) {
             };
             assert_eq!(outstanding(|from| *from == SliceFrom::Shortfall), line.shortfall.steps());
             assert_eq!(outstanding(|from| *from != SliceFrom::Shortfall), line.reversed.steps());
+            let unit = line.terms.as_ref().map(|terms| terms.unit.clone());
+            if let Some((lot, unit)) = line.lot.zip(unit) {
+                let lot = book.balance(&sale.account, &unit).and_then(|one| one.lot(lot)).unwrap();
+                assert_eq!(lot.counted.steps(), outstanding(|from| *from == SliceFrom::Lapsed));
+                assert!(lot.counted <= lot.forfeited, "what was restored was not counted as taken");
+            }
         }
     }
 }
@@ -58,6 +64,7 @@ pub fn saved_rows(book: &mut Book) -> Rows {
             balance.change = Change::None;
             balance.lots.iter_mut().for_each(|lot| lot.change = Change::None);
             balance.repayments.iter_mut().for_each(|one| one.change = Change::None);
+            balance.forfeits.iter_mut().for_each(|one| one.change = Change::None);
         }
     }
     for purchase in book.purchases.values_mut() {
@@ -93,6 +100,11 @@ pub fn rows(book: &Book) -> Rows {
             for one in &balance.repayments {
                 let own = Repayment { change: Change::None, ..one.clone() };
                 rows.insert(format!("{id} repaid {}", one.no), (format!("{own:?}"), one.change));
+            }
+            for one in &balance.forfeits {
+                let own = Forfeit { change: Change::None, ..one.clone() };
+                let name = format!("{id} {:?} forfeited {:?}", one.by, one.lot);
+                rows.insert(name, (format!("{own:?}"), one.change));
             }
         }
     }
@@ -255,6 +267,55 @@ proptest! {
             events.push(moved);
         }
         let mut shuffled = World::default();
+        for request in events.iter().chain(&events) {
+            shuffled.decides(request);
+        }
+        prop_assert_eq!(shuffled.state(), straight.state());
+    }
+
+    /// The same class with disputes, whose ends have times of their own.
+    #[test]
+    fn any_order_and_repetition_of_disputes_ends_the_same_3_5(
+        granted in 0..5_000_i64,
+        waits in any::<bool>(),
+        refunds in prop::collection::vec(1..9_000_i64, 0..3),
+        words in prop::collection::vec(
+            (0..2_u8, 0..3_usize, prop::option::of(1..9_000_i64), 1..4_i64), 0..6),
+        void in prop::bool::weighted(0.1),
+        used in 0..6_000_i64,
+        shuffles in prop::collection::vec(any::<prop::sample::Index>(), 16),
+    ) {
+        let mut first = package("a", granted);
+        if waits {
+            first = first.revoked_when_lost();
+        }
+        let lines = vec![line("l1", 7_000, &first), line("l2", 777, &package("b", 31))];
+        let mut events = vec![
+            event("paid", Command::Pay(Box::new(payment("acme", &["in_1"], lines)))),
+            event("used", consume("acme", used)),
+        ];
+        for (n, minor) in refunds.iter().enumerate() {
+            events.push(event(&format!("r{n}"), take_back("in_1", amount(*minor))));
+        }
+        for (n, (id, word, minor, minute)) in words.iter().enumerate() {
+            use DisputeStatus::{Lost, Opened, Won};
+            let word = dispute("in_1", &format!("d{id}"), [Opened, Won, Lost][*word], *minor);
+            let mut request = event(&format!("d{n}"), word);
+            request.occurred_at = Some(at(*minute));
+            events.push(request);
+        }
+        if void {
+            events.push(event("void", take_back("in_1", RefundClaim::Void)));
+        }
+        let mut straight = World::at_minute(100);
+        for request in &events {
+            straight.decides(request);
+        }
+        for shuffle in shuffles {
+            let moved = events.remove(shuffle.index(events.len()));
+            events.push(moved);
+        }
+        let mut shuffled = World::at_minute(100);
         for request in events.iter().chain(&events) {
             shuffled.decides(request);
         }

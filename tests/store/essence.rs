@@ -48,10 +48,10 @@ fn of_balance(balance: &Balance) -> String {
 
 fn of_lot(lot: &Lot) -> String {
     let Lot { no, package, family, granted, remaining, forfeited, promotional, priority, .. } = lot;
-    let Lot { applies_to, expires_at, opened_at, paid, cost, purchase, .. } = lot;
+    let Lot { counted, applies_to, expires_at, opened_at, paid, cost, purchase, .. } = lot;
     let is_bought = purchase.is_some();
     format!(
-        "{no:?} {package} {family} {granted:?} {remaining:?} {forfeited:?} {promotional} \
+        "{no:?} {package} {family} {granted:?} {remaining:?} {forfeited:?} {counted:?} {promotional} \
          {priority} {applies_to:?} {expires_at:?} {opened_at} {paid:?} {cost:?} {is_bought}"
     )
 }

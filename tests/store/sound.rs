@@ -6,8 +6,9 @@ use std::path::Path;
 
 use creditd::catalog::Catalog;
 use creditd::ledger::{
-    Asks, Command, LineRefund, Mode, Number, RefundClaim, RefundStatus, RefundedLine, Request,
-    Reset, ResetOverdraft, ResetScope, StatedMoney, WhenShort, WhenSpent,
+    Asks, Command, DisputeReport, DisputeStatus, EventName, LineRefund, Mode, Number, Refund,
+    RefundClaim, RefundName, RefundStatus, RefundedLine, Request, Reset, ResetOverdraft,
+    ResetScope, StatedMoney, WhenShort, WhenSpent,
 };
 use creditd::notice::{render, render_parked};
 use creditd::store::verify::{Progress, verify};
@@ -58,6 +59,7 @@ impl Dice {
                 scope: ResetScope::Unit,
                 rollover_max_steps: 500,
                 overdraft: ResetOverdraft::Forgive,
+                restore_forfeited: false,
             }),
             _ => Mode::Add,
         };
@@ -71,6 +73,9 @@ impl Dice {
     }
 
     fn refund(&mut self, id: &str, purchase: u64) -> Request {
+        if self.roll(4) == 0 {
+            return self.void_or_dispute(id, purchase);
+        }
         let claim = match self.roll(4) {
             0 => RefundClaim::Full,
             1 => RefundClaim::Total(self.dollars(60)),
@@ -94,6 +99,32 @@ impl Dice {
             RefundStatus::Failed,
         ]);
         refunds(id, vec![reference], &format!("re-{}", self.roll(40)), claim, status)
+    }
+
+    /// Kept under its own event, unlike a refund.
+    fn void_or_dispute(&mut self, id: &str, purchase: u64) -> Request {
+        let claim = match self.roll(4) {
+            0 => RefundClaim::Void,
+            _ => RefundClaim::Dispute(DisputeReport {
+                dispute_id: name(&format!("dp-{}", self.roll(3))),
+                status: self.one_of(&[
+                    DisputeStatus::Opened,
+                    DisputeStatus::Won,
+                    DisputeStatus::Lost,
+                ]),
+                amount: (self.roll(2) == 0).then(|| self.dollars(40)),
+                said_at: None,
+            }),
+        };
+        let refund = Refund {
+            references: vec![invoice(&format!("in_{purchase}"))],
+            order_id: None,
+            name: RefundName::Event(EventName { source: name("shop"), id: name(id) }),
+            currency: None,
+            claim,
+            status: RefundStatus::Succeeded,
+        };
+        request(id, "payment.disputed", Asks::Command(Command::Refund(Box::new(refund))))
     }
 
     fn usage(&mut self, id: &str, purchase: u64) -> Request {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use creditd::ledger::{
     Asks, Book, Command, Credits, Currency, EventKey, EventName, Fingerprint, LineFacts, Mode,
     Name, Number, PaidLine, Payment, Pricing, Record, Reference, ReferenceKind, Refund,
-    RefundClaim, RefundName, RefundStatus, Request, Reset, ResetOverdraft, ResetScope, Rules,
-    StatedMoney, Terms, Timestamp, Usage, Watch, WhenShort, WhenSpent, decide,
+    RefundClaim, RefundName, RefundStatus, Request, Reset, ResetOverdraft, ResetScope,
+    RevokeOnDispute, Rules, StatedMoney, Terms, Timestamp, Usage, Watch, WhenShort, WhenSpent,
+    decide,
 };
 use creditd::notice::Wire;
 use creditd::settings::Secret;
@@ -201,6 +202,7 @@ pub(crate) fn terms(mode: Mode) -> Terms {
         applies_to: Vec::new(),
         when_spent: WhenSpent::Debt,
         refundable: true,
+        revoke_on_dispute: RevokeOnDispute::Opened,
     }
 }
 
@@ -209,6 +211,7 @@ pub(crate) fn reset() -> Mode {
         scope: ResetScope::Family,
         rollover_max_steps: 1_000,
         overdraft: ResetOverdraft::Repay,
+        restore_forfeited: true,
     })
 }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::{
-    AccountKind, Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, Terms, WhenSpent,
+    AccountKind, Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, RevokeOnDispute, Terms,
+    WhenSpent,
 };
 
 /// `package: steps` of what is granted, or the reason's code.
@@ -268,6 +269,7 @@ fn terms_have_the_defaults_of_the_manual_4_13() {
             applies_to: Vec::new(),
             when_spent: WhenSpent::Debt,
             refundable: true,
+            revoke_on_dispute: RevokeOnDispute::Opened,
         }
     );
 }
@@ -291,11 +293,13 @@ fn terms_are_what_the_package_says_4_3() {
         reset_scope = "unit"
         rollover_max = "5.25"
         reset_overdraft = "forgive"
+        restore_forfeited = true
         promotional = true
         priority = -3
         applies_to = ["m"]
         when_spent = "park"
         refundable = false
+        revoke_on_dispute = "lost"
         "#,
     );
 
@@ -305,11 +309,13 @@ fn terms_are_what_the_package_says_4_3() {
         scope: ResetScope::Unit,
         rollover_max_steps: 525,
         overdraft: ResetOverdraft::Forgive,
+        restore_forfeited: true,
     };
     assert_eq!(terms.mode, Mode::Reset(reset));
     assert_eq!((&*terms.family, terms.promotional, terms.priority), ("plan", true, -3));
     assert_eq!(terms.applies_to, ["m".into()]);
     assert_eq!((terms.when_spent, terms.refundable), (WhenSpent::Park, false));
+    assert_eq!(terms.revoke_on_dispute, RevokeOnDispute::Lost);
 }
 
 proptest! {

@@ -2,11 +2,12 @@
 
 use super::Rules;
 use super::working::Working;
-use crate::ledger::account::{Change, Lot, ResetMark};
+use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{AdjustmentRecord, Book, Record};
 use crate::ledger::command::{Adjustment, Request};
 use crate::ledger::entry::EntryKind;
+use crate::ledger::lot::{Lot, ResetMark};
 use crate::ledger::names::{LotNo, Name, Timestamp};
 use crate::ledger::notices::{About, Tells};
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
@@ -113,6 +114,7 @@ impl PlainLot<'_> {
             granted: credits,
             remaining: Credits::ZERO,
             forfeited: Credits::ZERO,
+            counted: Credits::ZERO,
             promotional: self.promotional,
             priority: PRIORITY_DEFAULT,
             applies_to: Vec::new(),

@@ -1,7 +1,6 @@
 //! Giving credits back to where they came from, whatever took them: a revocation that is unwound,
 //! usage that is reversed (semantics 4.10, 5.5).
 
-use super::grant::whole_unit;
 use super::working::Working;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
@@ -46,10 +45,7 @@ impl Working<'_> {
         given.restored = given.restored.plus(credits)?;
         let balance = self.balance(unit);
         let lot = balance.lot(no).ok_or(Overflow)?;
-        let is_replaced = [&lot.family, &whole_unit()]
-            .into_iter()
-            .any(|family| balance.resets.get(family).is_some_and(|newest| *newest > lot.paid));
-        if is_replaced {
+        if balance.is_replaced_after(lot, &lot.paid) {
             self.move_lot(unit, no, credits.negated()?, EntryKind::Forfeited)?;
             self.balance(unit).lapse(no, credits)?;
             given.forfeited = given.forfeited.plus(credits)?;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::working::Working;
-use crate::ledger::account::{Change, Lot, ResetMark};
+use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
+use crate::ledger::lot::{Lot, ResetMark, whole_unit};
 use crate::ledger::money::Money;
-use crate::ledger::names::{LotNo, Name, PurchaseId};
+use crate::ledger::names::{LotNo, PurchaseId};
 use crate::ledger::notices::{About, Tells};
 use crate::ledger::terms::{Mode, Reset, ResetOverdraft, ResetScope, Terms};
 
@@ -28,6 +29,8 @@ struct Swept {
     carried_paid: Credits,
     carried_promotional: Credits,
     forgiven: Credits,
+    /// What was forfeited, lot by lot.
+    victims: Vec<(LotNo, Credits)>,
 }
 
 impl Grant {
@@ -41,7 +44,11 @@ impl Grant {
                 self.carry(working, swept.carried_paid, false)?;
                 self.carry(working, swept.carried_promotional, true)?;
                 self.tell_reset(working, &swept)?;
-                self.open(working)
+                let opened = self.open(working)?;
+                if let Some(no) = opened.filter(|_| reset.restore_forfeited) {
+                    working.balance(&self.terms.unit).remember_forfeits(no, swept.victims);
+                }
+                Ok(opened)
             }
         }
     }
@@ -123,6 +130,9 @@ impl Grant {
                 }
             }
             working.balance(unit).lapse(no, remaining)?;
+            if forfeited.is_positive() {
+                swept.victims.push((no, forfeited));
+            }
         }
         let overdraft = working.balance(unit).overdraft;
         if reset.overdraft == ResetOverdraft::Forgive && overdraft.is_positive() {
@@ -159,6 +169,7 @@ impl Grant {
             granted,
             remaining: Credits::ZERO,
             forfeited: Credits::ZERO,
+            counted: Credits::ZERO,
             promotional,
             priority: self.terms.priority,
             applies_to: self.terms.applies_to.clone(),
@@ -187,9 +198,4 @@ impl Grant {
         }
         Ok(())
     }
-}
-
-/// The name under which resets of a whole unit are remembered; no family can be called that.
-pub(super) fn whole_unit() -> Name {
-    Name::from("")
 }

@@ -6,6 +6,7 @@
 
 mod adjust;
 mod desk;
+mod forfeits;
 mod give_back;
 mod grant;
 mod pay;
@@ -22,7 +23,7 @@ use super::command::{Asks, Command, Request};
 use super::desk::{OnDesk, Waiver};
 use super::names::{EventKey, Name, Timestamp};
 use super::notices::ParkedNotice;
-use super::outcome::{Reason, Rejection, Verdict};
+use super::outcome::{AppliedReason, Reason, Rejection, Verdict};
 use super::terms::Watch;
 
 /// What the ledger needs to know of the catalog beside the prices in a command.
@@ -98,6 +99,10 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
     let occurred_at = clock.occurred_at;
     let posted = match &request.asks {
         Asks::Nothing => Ok(Record::of(request, occurred_at, Verdict::Ignored)),
+        Asks::Noted => {
+            let verdict = Verdict::Applied(Some(AppliedReason::Noted));
+            Ok(Record::of(request, occurred_at, verdict))
+        }
         Asks::Rejected(rejection) => Err(rejection.clone()),
         Asks::Command(Command::Pay(payment)) => {
             pay::pay(book, rules, request, payment, occurred_at)

@@ -4,10 +4,11 @@ use super::Rules;
 use super::grant::Grant;
 use super::reverse::reverse_waiting;
 use super::working::Working;
-use crate::ledger::account::{Account, ResetMark};
+use crate::ledger::account::Account;
 use crate::ledger::amount::Overflow;
 use crate::ledger::book::{Book, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
+use crate::ledger::lot::ResetMark;
 use crate::ledger::money::Money;
 use crate::ledger::names::{Name, Reference, Timestamp};
 use crate::ledger::notices::About;
@@ -23,7 +24,7 @@ pub(super) fn pay(
     occurred_at: Timestamp,
 ) -> Result<Record, Rejection> {
     let mut joined = book.joined(&payment.references)?;
-    let compared = Compared::of(&joined.purchase, payment)?;
+    let compared = Compared::of(&joined.purchase, payment, joined.news)?;
     if compared.says_nothing_new() && !joined.news {
         let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
         record.purchase = Some(joined.purchase.id);
@@ -77,11 +78,16 @@ impl Compared {
         self.new.is_empty() && self.is_covered
     }
 
-    fn of(purchase: &Purchase, payment: &Payment) -> Result<Self, Rejection> {
+    /// `joins`: the payment would bring the purchase more than it has.
+    fn of(purchase: &Purchase, payment: &Payment, joins: bool) -> Result<Self, Rejection> {
         let Some(sale) = &purchase.sale else {
             let new = (0..payment.lines.len()).collect();
             return Ok(Self { new, known: Vec::new(), is_covered: false });
         };
+        if sale.account != payment.account && joins {
+            return Err(Reason::MergeConflict
+                .because("its references would join purchases of two accounts"));
+        }
         if sale.account != payment.account {
             return Err(conflict("its purchase was paid for another account"));
         }

@@ -1,16 +1,20 @@
-//! `invoice.refunded`: money went back, so credits do (semantics 4.6, 4.8, 4.11).
+//! `invoice.refunded`, `invoice.voided`, `payment.disputed`: money went back, so credits do
+//! (semantics 4.6 to 4.8, 4.11, 4.12).
 
 use super::Rules;
 use super::reverse::reverse_waiting;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::book::{Book, Joined, Record};
-use crate::ledger::command::{Refund, RefundClaim, RefundStatus, Request};
+use crate::ledger::command::{
+    DisputeReport, DisputeStatus, Refund, RefundClaim, RefundStatus, Request,
+};
 use crate::ledger::money::StatedMoney;
 use crate::ledger::names::Timestamp;
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
-use crate::ledger::purchase::{Purchase, RefundRecord};
+use crate::ledger::purchase::{Line, Purchase, RefundRecord};
+use crate::ledger::terms::RevokeOnDispute;
 
 pub(super) fn refund(
     book: &mut Book,
@@ -25,7 +29,7 @@ pub(super) fn refund(
         joined.purchase.change.touch();
     }
     let why_empty = why_empty(&joined.purchase, refund);
-    let is_news = remember(&mut joined.purchase, request, refund)?;
+    let is_news = remember(&mut joined.purchase, request, refund, occurred_at)?;
     if !is_news && !joined.news {
         let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
         record.purchase = Some(joined.purchase.id);
@@ -51,6 +55,7 @@ fn remember(
     purchase: &mut Purchase,
     request: &Request,
     refund: &Refund,
+    occurred_at: Timestamp,
 ) -> Result<bool, Rejection> {
     let sale = purchase.sale.as_ref();
     match purchase.refunds.get_mut(&refund.name) {
@@ -63,7 +68,7 @@ fn remember(
             let record = RefundRecord {
                 event: request.key,
                 event_name: request.name.clone(),
-                claim: refund.claim.clone(),
+                claim: refund.claim.said_at(occurred_at),
                 currency: refund.currency,
                 status: refund.status,
                 change: Change::New,
@@ -86,15 +91,45 @@ fn why_empty(purchase: &Purchase, refund: &Refund) -> AppliedReason {
                 }
                 None => known == total,
             },
-            RefundClaim::Amount(_) | RefundClaim::Lines(_) | RefundClaim::Full => false,
+            RefundClaim::Amount(_)
+            | RefundClaim::Lines(_)
+            | RefundClaim::Full
+            | RefundClaim::Void
+            | RefundClaim::Dispute(_) => false,
         })
     };
     match (&refund.claim, refund.status) {
         (_, RefundStatus::Pending | RefundStatus::Failed) => AppliedReason::Unsettled,
+        (RefundClaim::Dispute(report), RefundStatus::Succeeded) => why_disputed(purchase, report),
         (RefundClaim::Total(total), RefundStatus::Succeeded) if is_older_total(*total) => {
             AppliedReason::Known
         }
         (_, RefundStatus::Succeeded) => AppliedReason::Zero,
+    }
+}
+
+/// A dispute that moves nothing: it takes nothing back yet, or no longer, or what it says was known.
+fn why_disputed(purchase: &Purchase, report: &DisputeReport) -> AppliedReason {
+    let waits_for_loss = |line: &Line| {
+        line.terms.as_ref().is_none_or(|terms| terms.revoke_on_dispute == RevokeOnDispute::Lost)
+    };
+    let is_known = purchase.refunds.values().any(|known| match &known.claim {
+        RefundClaim::Dispute(known) => known.dispute_id == report.dispute_id,
+        RefundClaim::Amount(_)
+        | RefundClaim::Total(_)
+        | RefundClaim::Lines(_)
+        | RefundClaim::Full
+        | RefundClaim::Void => false,
+    });
+    match report.status {
+        DisputeStatus::Won => AppliedReason::Unsettled,
+        DisputeStatus::Opened | DisputeStatus::Lost if is_known => AppliedReason::Known,
+        DisputeStatus::Opened
+            if purchase.sale.iter().flat_map(|sale| &sale.lines).all(waits_for_loss) =>
+        {
+            AppliedReason::Unsettled
+        }
+        DisputeStatus::Opened | DisputeStatus::Lost => AppliedReason::Zero,
     }
 }
 

@@ -21,6 +21,10 @@ use crate::ledger::terms::{Terms, WhenSpent};
 #[derive(Clone, Copy)]
 enum Step {
     GiveBack,
+    /// What a reset had forfeited comes back with its full reversal, and goes again without.
+    Forfeits,
+    /// Refunds are judged before anything is taken.
+    Judge,
     TakeOwn,
     TakeSpent,
 }
@@ -81,8 +85,9 @@ pub(super) fn reverse_waiting(
     joined: &mut Joined,
     about: &About,
 ) -> Result<Vec<(RefundRecord, Rejection)>, Rejection> {
+    let refunded = std::mem::take(&mut joined.refunded);
     let fits = |working: &Working<'_>, purchase: &Purchase| {
-        reverse(&mut working.clone(), &mut purchase.clone(), about)
+        reverse(&mut working.clone(), &mut purchase.clone(), &refunded, about)
     };
     let mut refused = Vec::new();
     if !joined.waiting.is_empty() && fits(working, &joined.purchase).is_err() {
@@ -98,23 +103,27 @@ pub(super) fn reverse_waiting(
             }
         }
     }
-    reverse(working, &mut joined.purchase, about)?;
+    reverse(working, &mut joined.purchase, &refunded, about)?;
     Ok(refused)
 }
 
-/// Brings every line of the purchase to what its refunds say.
+/// Brings every line of the purchase to what its refunds say. `refunded`: what refunds alone took
+/// back of each line before the event.
 fn reverse(
     working: &mut Working<'_>,
     purchase: &mut Purchase,
+    refunded: &[Credits],
     about: &About,
 ) -> Result<(), Rejection> {
     let targets = purchase.targets()?;
+    let refunds_alone = purchase.refunded()?;
     let id = purchase.id;
     let Some(sale) = &mut purchase.sale else { return Ok(()) };
     let mut moved: BTreeMap<Name, Moved> = BTreeMap::new();
     let before: Vec<Reversed> = sale.lines.iter().map(Reversed::of).collect();
-    for step in [Step::GiveBack, Step::TakeOwn, Step::TakeSpent] {
-        for (line, target) in sale.lines.iter_mut().zip(&targets) {
+    let steps = [Step::GiveBack, Step::Forfeits, Step::Judge, Step::TakeOwn, Step::TakeSpent];
+    for step in steps {
+        for (index, (line, target)) in sale.lines.iter_mut().zip(&targets).enumerate() {
             let Some(terms) = line.terms.clone() else { continue };
             let difference = target.credits.minus(line.reversed.plus(line.shortfall)?)?;
             let moved = moved.entry(terms.unit.clone()).or_default();
@@ -122,6 +131,14 @@ fn reverse(
             match step {
                 Step::GiveBack if difference.is_negative() => {
                     reversal.give_back(difference.negated()?)?;
+                }
+                Step::Forfeits => reversal.settle_forfeits(target.is_whole)?,
+                Step::Judge => {
+                    let before = refunded.get(index).copied().unwrap_or_default();
+                    let alone = refunds_alone.get(index).copied().unwrap_or_default();
+                    if alone > before {
+                        reversal.judge(alone)?;
+                    }
                 }
                 Step::TakeOwn if difference.is_positive() => reversal.take_own(difference)?,
                 Step::TakeSpent if difference.is_positive() => reversal.take_spent(difference)?,
@@ -161,12 +178,57 @@ struct Reversal<'w, 'r> {
 }
 
 impl Reversal<'_, '_> {
-    /// Takes from the line's own lot, then counts what that lot had lost already (semantics 4.9).
-    fn take_own(mut self, credits: Credits) -> Result<(), Rejection> {
+    fn settle_forfeits(self, is_whole: bool) -> Result<(), Overflow> {
+        match self.line.lot {
+            Some(own) => {
+                let given = &mut self.moved.given;
+                self.working.settle_forfeits(&self.terms.unit, own, is_whole, given)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses refunds that the terms stand against: they are judged as if no void and no dispute
+    /// had come, which nothing stands against (semantics 4.7). `alone`: what refunds alone take.
+    fn judge(self, alone: Credits) -> Result<(), Rejection> {
         if !(self.terms.refundable || self.working.waiver.refund_anyway) {
             return Err(Reason::NotRefundable
                 .because(format!("package {} is not refundable", self.terms.package)));
         }
+        if self.when_spent() == WhenSpent::Park {
+            let spent = alone.minus(self.unspent()?.min(alone))?;
+            if spent.is_positive() {
+                return Err(Reason::Spent.because(format!(
+                    "{} {} of what is to be taken back were already used",
+                    spent.text(u32::from(self.terms.decimals)),
+                    self.terms.unit
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the line's own lot nobody has used: what it holds, what it lost, and what the line's
+    /// own reversal took out of it.
+    fn unspent(&self) -> Result<Credits, Overflow> {
+        let Some(own) = self.line.lot else { return Ok(Credits::ZERO) };
+        let balance = self.working.account.balances.get(&self.terms.unit).ok_or(Overflow)?;
+        let lot = balance.lot(own).ok_or(Overflow)?;
+        let mut unspent = lot.remaining.plus(lot.uncounted()?)?;
+        for slice in &self.line.slices {
+            match slice.from {
+                SliceFrom::Lapsed => unspent = unspent.plus(slice.outstanding()?)?,
+                SliceFrom::Lot(no) if no == own => {
+                    unspent = unspent.plus(slice.outstanding()?)?;
+                }
+                SliceFrom::Lot(_) | SliceFrom::Overdraft | SliceFrom::Shortfall => {}
+            }
+        }
+        Ok(unspent)
+    }
+
+    /// Takes from the line's own lot, then counts what that lot had lost already (semantics 4.9).
+    fn take_own(mut self, credits: Credits) -> Result<(), Rejection> {
         let Some(own) = self.line.lot else { return Ok(()) };
         let owed = self.take_from_lot(own, credits)?;
         self.count_lapsed(own, owed)
@@ -175,19 +237,10 @@ impl Reversal<'_, '_> {
     /// Does what the terms say of credits that were spent: `owed` is what the line's own lot did
     /// not have.
     fn take_spent(mut self, mut owed: Credits) -> Result<(), Rejection> {
-        let when_spent = self.when_spent();
-        if when_spent == WhenSpent::Park {
-            let decimals = u32::from(self.terms.decimals);
-            return Err(Reason::Spent.because(format!(
-                "{} {} of what is to be taken back were already used",
-                owed.text(decimals),
-                self.terms.unit
-            )));
-        }
         for other in self.other_lots() {
             owed = self.take_from_lot(other, owed)?;
         }
-        match when_spent {
+        match self.when_spent() {
             _ if owed.is_zero() => Ok(()),
             WhenSpent::Debt | WhenSpent::Park => self.take_as_overdraft(owed),
             WhenSpent::Clamp => self.fall_short(owed),
@@ -222,15 +275,10 @@ impl Reversal<'_, '_> {
     }
 
     fn count_lapsed(&mut self, own: LotNo, owed: Credits) -> Result<(), Rejection> {
-        let lost = self.working.balance(&self.terms.unit).lot(own).ok_or(Overflow)?.forfeited;
-        let mut counted = Credits::ZERO;
-        for slice in &self.line.slices {
-            if slice.from == SliceFrom::Lapsed {
-                counted = counted.plus(slice.outstanding()?)?;
-            }
-        }
-        let take = lost.minus(counted)?.max(Credits::ZERO).min(owed);
+        let balance = self.working.balance(&self.terms.unit);
+        let take = balance.lot(own).ok_or(Overflow)?.uncounted()?.min(owed);
         if take.is_positive() {
+            balance.count(own, take)?;
             self.took(SliceFrom::Lapsed, take)?;
         }
         Ok(())
@@ -287,7 +335,11 @@ impl Reversal<'_, '_> {
                 SliceFrom::Overdraft => {
                     self.working.lower_overdraft(&self.terms.unit, take, &mut self.moved.given)?;
                 }
-                SliceFrom::Lapsed | SliceFrom::Shortfall => {}
+                SliceFrom::Lapsed => {
+                    let own = self.line.lot.ok_or(Overflow)?;
+                    self.working.balance(&self.terms.unit).count(own, take.negated()?)?;
+                }
+                SliceFrom::Shortfall => {}
             }
             match from {
                 SliceFrom::Shortfall => {

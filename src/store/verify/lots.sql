@@ -1,5 +1,6 @@
 -- Semantics 10.1: 0 <= remaining <= granted, and all three figures of a lot are what its entries
--- add up to.
+-- add up to. What a reset forfeited is less what its reversal gave back; what of it counts as
+-- taken back is what its purchase's slices say.
 WITH moved AS (
     SELECT
         account_id,
@@ -15,6 +16,20 @@ WITH moved AS (
     FROM entry
     WHERE lot_no IS NOT NULL
     GROUP BY account_id, unit, lot_no
+),
+back AS (
+    SELECT account_id, unit, lot_no, sum(restored) AS restored
+    FROM forfeit
+    GROUP BY account_id, unit, lot_no
+),
+counted AS (
+    SELECT purchase.account_id, line.unit, line.lot_no, sum(slice.credits - slice.returned) AS lapsed
+    FROM revocation AS slice
+    JOIN purchase_line AS line
+        ON line.purchase_id = slice.purchase_id AND line.line_no = slice.line_no
+    JOIN purchase ON purchase.purchase_id = slice.purchase_id
+    WHERE slice.source = 'lapsed'
+    GROUP BY purchase.account_id, line.unit, line.lot_no
 )
 SELECT format('lot %s/%s/%s: %s',
     coalesce((SELECT name FROM account WHERE account.account_id = kept.account_id),
@@ -29,12 +44,16 @@ FROM (
         lot.granted,
         lot.remaining,
         lot.forfeited,
+        lot.counted,
         lot.granted IS NOT NULL AS is_there,
         coalesce(moved.granted, 0) AS entries_granted,
         coalesce(moved.remaining, 0) AS entries_remaining,
-        coalesce(moved.forfeited, 0) AS entries_forfeited
+        coalesce(moved.forfeited, 0) - coalesce(back.restored, 0) AS entries_forfeited,
+        coalesce(counted.lapsed, 0) AS slices_lapsed
     FROM lot
     FULL JOIN moved USING (account_id, unit, lot_no)
+    LEFT JOIN back USING (account_id, unit, lot_no)
+    LEFT JOIN counted USING (account_id, unit, lot_no)
 ) AS kept
 LEFT JOIN unit AS scale ON scale.unit = kept.unit
 CROSS JOIN LATERAL unnest(ARRAY[
@@ -55,6 +74,10 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('forfeited %s but its entries forfeited %s',
             trim_scale(whole_units(forfeited, decimals)),
             trim_scale(whole_units(entries_forfeited, decimals))) END,
+    CASE WHEN counted <> slices_lapsed
+        THEN format('%s of what it lost count as taken back, but its purchase says %s',
+            trim_scale(whole_units(counted, decimals)),
+            trim_scale(whole_units(slices_lapsed, decimals))) END,
     CASE WHEN open <> (0 < remaining)
         THEN format('is marked %s with %s remaining',
             CASE WHEN open THEN 'open' ELSE 'closed' END,

@@ -1,4 +1,4 @@
--- Where the slices of purchases and the repayments say that credits were taken from and returned
+-- Where the slices of purchases, the repayments and the forfeits say that credits were taken from and returned
 -- to, there are entries for exactly that.
 WITH moved AS (
     SELECT
@@ -32,6 +32,9 @@ said AS (
         SELECT account_id, unit, lot_no, 0,
             CASE WHEN lot_no IS NOT NULL THEN returned ELSE 0 END, credits
         FROM repayment
+        UNION ALL
+        SELECT account_id, unit, lot_no, 0, restored, 0
+        FROM forfeit
     ) AS movement
     GROUP BY account_id, unit, lot_no
 )

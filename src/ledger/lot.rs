@@ -1,0 +1,102 @@
+//! Lots: blocks of granted credits, the order in which they are drawn, and what resets do to them.
+
+use super::account::Change;
+use super::amount::{Credits, Overflow};
+use super::money::Money;
+use super::names::{LotNo, Name, PurchaseId, Timestamp};
+
+/// One block of granted credits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    pub no: LotNo,
+    pub package: Name,
+    pub family: Name,
+    pub granted: Credits,
+    pub remaining: Credits,
+    /// What this lot lost to a reset.
+    pub forfeited: Credits,
+    /// How much of what it lost counts as taken back by its purchase's reversal.
+    pub counted: Credits,
+    pub promotional: bool,
+    pub priority: i16,
+    /// The meters that it may pay for; empty: all.
+    pub applies_to: Vec<Name>,
+    pub expires_at: Option<Timestamp>,
+    pub opened_at: Timestamp,
+    /// Orders resets: when it was paid, then by which reference.
+    pub paid: ResetMark,
+    /// What it cost, for revenue; `None` where nobody paid for it.
+    pub cost: Option<Money>,
+    /// `None` for a lot that was carried over.
+    pub purchase: Option<PurchaseId>,
+    pub change: Change,
+}
+
+/// When something was paid; a reset replaces what was paid before it (semantics 4.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResetMark {
+    pub paid_at: Timestamp,
+    pub reference: Name,
+}
+
+/// What one reset forfeited of one lot, and how much of it came back because the reset was reversed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forfeit {
+    /// The lot that the reset granted.
+    pub by: LotNo,
+    pub lot: LotNo,
+    pub credits: Credits,
+    /// Ever given back, and how much of that was ever forfeited again.
+    pub restored: Credits,
+    pub again: Credits,
+    pub change: Change,
+}
+
+impl Forfeit {
+    /// What the lot has back of it now.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the books are broken.
+    pub fn outstanding(&self) -> Result<Credits, Overflow> {
+        self.restored.minus(self.again)
+    }
+}
+
+/// The name under which resets of a whole unit are remembered; no family can be called that.
+pub(super) fn whole_unit() -> Name {
+    Name::from("")
+}
+
+impl Lot {
+    pub fn is_open(&self) -> bool {
+        self.remaining.is_positive()
+    }
+
+    /// What it lost and no reversal has counted as taken back yet.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the books are broken.
+    pub fn uncounted(&self) -> Result<Credits, Overflow> {
+        Ok(self.forfeited.minus(self.counted)?.max(Credits::ZERO))
+    }
+
+    /// Whether usage of `meter` may draw on it; without a meter, only an unscoped lot.
+    pub fn admits(&self, meter: Option<&Name>) -> bool {
+        self.applies_to.is_empty() || meter.is_some_and(|meter| self.applies_to.contains(meter))
+    }
+
+    pub fn is_scoped(&self) -> bool {
+        !self.applies_to.is_empty()
+    }
+
+    /// The total order in which lots are drawn (semantics 5.2): narrower scope, lower priority,
+    /// earlier expiry, promotional before paid, earlier opening, earlier lot.
+    pub(super) fn draw_key(&self) -> (usize, i16, Timestamp, bool, Timestamp, LotNo) {
+        let scope = match self.applies_to.len() {
+            0 => usize::MAX,
+            meters => meters,
+        };
+        let expires_at = self.expires_at.unwrap_or(Timestamp::MAX);
+        (scope, self.priority, expires_at, !self.promotional, self.opened_at, self.no)
+    }
+}
