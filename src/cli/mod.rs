@@ -4,6 +4,7 @@
 
 pub mod balance;
 mod check;
+pub mod desk;
 pub mod history;
 mod migrate;
 pub mod notices;
@@ -12,6 +13,7 @@ pub mod parked;
 mod publish;
 mod test;
 pub mod verify;
+mod writing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +69,7 @@ enum Command {
     History(history::HistoryArgs),
     /// Show what an account was told and what waits to be
     Notices(notices::NoticesArgs),
-    /// Show events that could not be applied
+    /// Show, release and discard events that could not be applied
     Parked(parked::ParkedArgs),
     /// Prove that the books are what must always be true of them
     Verify(verify::VerifyArgs),
@@ -145,9 +147,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Notices(args) => {
             Ok(notices::run(&context.books().await?, &args, output).await?.into())
         }
-        Command::Parked(args) => {
-            Ok(parked::run(&context.books().await?, &args, output).await?.into())
-        }
+        Command::Parked(args) => parked::run(&context, &args, output).await,
         Command::Verify(args) => {
             Ok(verify::run(&context.books().await?, &args, output).await?.into())
         }

@@ -1,11 +1,13 @@
-//! `creditd parked list | show`: the operator's desk.
+//! `creditd parked list | show | release | discard`: the operator's desk.
 
 use std::fmt::Write as _;
 
 use sqlx::PgPool;
 
+use super::desk::{DiscardArgs, ReleaseArgs, run_discard, run_release};
 use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
-use crate::store::desk::{ParkedList, ParkedMessage, ParkedQuery, list, show};
+use super::{CliError, Context, Exit};
+use crate::store::desk::{Closed, ParkedList, ParkedMessage, ParkedQuery, list, show};
 
 /// Events that could not be applied.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,6 +22,10 @@ pub enum ParkedCommand {
     List(ListArgs),
     /// One event: why it was parked, and its message
     Show(ShowArgs),
+    /// Apply events with today's catalog as if they came now, at their own time
+    Release(ReleaseArgs),
+    /// Give events up for good
+    Discard(DiscardArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -42,28 +48,48 @@ pub struct ShowArgs {
     pub event: String,
 }
 
-/// Nothing parked is good; so is something, which is for an operator to judge. An event that is
-/// not there ends wrong.
+/// # Errors
+/// [`CliError`] when the command could not do its work.
+pub(super) async fn run(
+    context: &Context,
+    args: &ParkedArgs,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let default = ListArgs { all: false, reason: None, limit: 50 };
+    let ending = match &args.command {
+        None => run_list(&context.books().await?, &default, output).await?,
+        Some(ParkedCommand::List(args)) => run_list(&context.books().await?, args, output).await?,
+        Some(ParkedCommand::Show(args)) => run_show(&context.books().await?, args, output).await?,
+        Some(ParkedCommand::Release(args)) => return run_release(context, args, output).await,
+        Some(ParkedCommand::Discard(args)) => return run_discard(context, args, output).await,
+    };
+    Ok(ending.into())
+}
+
+/// Nothing parked is good; so is something, which is for an operator to judge.
 ///
 /// # Errors
 /// [`CommandError`] when the books can't be read or nothing can be written.
-pub async fn run(pool: &PgPool, args: &ParkedArgs, output: Output) -> Result<Ending, CommandError> {
-    let default = ListArgs { all: false, reason: None, limit: 50 };
-    match &args.command {
-        None => run_list(pool, &default, output).await,
-        Some(ParkedCommand::List(args)) => run_list(pool, args, output).await,
-        Some(ParkedCommand::Show(args)) => run_show(pool, args, output).await,
-    }
-}
-
-async fn run_list(pool: &PgPool, args: &ListArgs, output: Output) -> Result<Ending, CommandError> {
+pub async fn run_list(
+    pool: &PgPool,
+    args: &ListArgs,
+    output: Output,
+) -> Result<Ending, CommandError> {
     let query = ParkedQuery { all: args.all, reason: args.reason.as_deref(), limit: args.limit };
     let found = list(pool, &query).await?;
     output.answer(&found, || render_list(&found, args))?;
     Ok(Ending::Good)
 }
 
-async fn run_show(pool: &PgPool, args: &ShowArgs, output: Output) -> Result<Ending, CommandError> {
+/// An event that is not there ends wrong.
+///
+/// # Errors
+/// Like [`run_list`].
+pub async fn run_show(
+    pool: &PgPool,
+    args: &ShowArgs,
+    output: Output,
+) -> Result<Ending, CommandError> {
     let found = show(pool, &args.event).await?;
     output.answer(&found, || match found.is_empty() {
         true => format!("no parked event is called {}", args.event),
@@ -102,7 +128,11 @@ pub fn render_list(found: &ParkedList, args: &ListArgs) -> String {
     if let Some(rest) = others(found.events.len(), count) {
         let _ = writeln!(text, "and {} more; see --limit", counted(rest, "event"));
     }
-    text.push_str("\nthe message of one: creditd parked show SOURCE/ID\n");
+    text.push_str(
+        "\nthe message of one: creditd parked show SOURCE/ID\n\
+         once it is mended: creditd parked release SOURCE/ID; to give it up: creditd parked \
+         discard SOURCE/ID --reason TEXT\n",
+    );
     text
 }
 
@@ -120,6 +150,9 @@ pub fn render_message(found: &ParkedMessage) -> String {
     ] {
         let _ = writeln!(text, "{title:<10}  {value}");
     }
+    if let Some(closed) = &event.closed {
+        let _ = writeln!(text, "{:<10}  {}", "closed", closed.text(&event.state));
+    }
     if let Some(properties) = &found.properties {
         let _ = writeln!(text, "{:<10}  {}", "properties", properties.get());
     }
@@ -130,4 +163,16 @@ pub fn render_message(found: &ParkedMessage) -> String {
     };
     let _ = writeln!(text, "{:<10}  {body}", "message");
     text
+}
+
+impl Closed {
+    /// What became of a parked event, by whom and when.
+    pub(super) fn text(&self, state: &str) -> String {
+        let by = match &self.actor {
+            Some(actor) => actor,
+            None => &self.by,
+        };
+        let because = self.because.as_ref().map(|why| format!(", because: {why}"));
+        format!("{state} by {by} at {}{}", seconds(self.at), because.unwrap_or_default())
+    }
 }

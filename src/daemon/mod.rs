@@ -213,7 +213,8 @@ async fn try_open(settings: &Settings, catalog: &Catalog) -> Result<Store, Store
     Ok(store)
 }
 
-fn units(catalog: &Catalog) -> Vec<(Name, u8)> {
+/// The catalog's units with their decimals, for [`Store::check_units`].
+pub fn units(catalog: &Catalog) -> Vec<(Name, u8)> {
     catalog.units().map(|(code, unit)| (code.clone(), unit.decimals)).collect()
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::meaning::{Meaning, conflict_key};
 use super::{Message, event_key};
 use crate::ledger::{
-    Asks, Command, Discard, EventKey, EventName, Name, Release, Request, Timestamp, Waiver,
+    Asks, Command, Discard, EventKey, EventName, Name, ParkedEvent, Release, Request, Waiver,
     WhenSpent,
 };
 
@@ -22,18 +22,6 @@ pub const DISCARDED: &str = "event.discarded";
 pub struct Instruction {
     pub request: Request,
     pub body: Vec<u8>,
-}
-
-/// A parked event, as far as naming it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParkedEvent {
-    /// The key under which it was parked.
-    pub key: EventKey,
-    pub name: EventName,
-    /// As it was taken down; the event keeps this time when it is released.
-    pub occurred_at: Timestamp,
-    /// How often it was released before.
-    pub tries: i32,
 }
 
 /// The parked event's message, read again with today's catalog.

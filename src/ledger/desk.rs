@@ -5,7 +5,7 @@
 
 use super::book::Record;
 use super::command::Request;
-use super::names::{EventKey, Fingerprint};
+use super::names::{EventKey, EventName, Fingerprint, Timestamp};
 use super::outcome::{Reason, Rejection};
 use super::terms::WhenSpent;
 
@@ -30,6 +30,18 @@ pub struct Waiver {
     pub when_spent: Option<WhenSpent>,
     /// Takes credits back although the package is not refundable.
     pub refund_anyway: bool,
+}
+
+/// A parked event, as far as naming it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedEvent {
+    /// The key under which it was parked.
+    pub key: EventKey,
+    pub name: EventName,
+    /// As it was taken down; the event keeps this time when it is released.
+    pub occurred_at: Timestamp,
+    /// How often it was released before.
+    pub tries: i32,
 }
 
 /// An event that is or was parked.

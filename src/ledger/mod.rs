@@ -30,7 +30,9 @@ pub use command::{
     PaidLine, Payment, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine, Request,
     UnitUpdate, Usage,
 };
-pub use desk::{DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, Release, Remedy, Waiver};
+pub use desk::{
+    DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy, Waiver,
+};
 pub use entry::{Cause, Entry, EntryKind};
 pub use lot::{Forfeit, Lot, ResetMark};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};

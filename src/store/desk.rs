@@ -1,11 +1,12 @@
 //! The operator's desk: events that could not be applied. Reads only.
 
-use sqlx::Row as _;
+use jiff_sqlx::ToSqlx as _;
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Row as _, types::Uuid};
 
 use super::ReadError;
 use super::reading::instant;
-use crate::ledger::Timestamp;
+use crate::ledger::{EventKey, EventName, Name, ParkedEvent, Reason, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Parked {
@@ -21,6 +22,32 @@ pub struct Parked {
     pub occurred_at: Timestamp,
     pub received_at: Timestamp,
     pub parked_at: Timestamp,
+    /// How it left the desk; `None`: it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closed>,
+}
+
+/// How an event left the desk.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Closed {
+    pub at: Timestamp,
+    /// The command, or the event that took its place: source/id.
+    pub by: String,
+    /// The operator, and why, where one said so.
+    pub actor: Option<String>,
+    pub because: Option<String>,
+}
+
+/// An open event, with all that it takes to release or discard it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub event: ParkedEvent,
+    pub kind: String,
+    pub reason: Reason,
+    pub parked_at: Timestamp,
+    /// The message, where it was kept.
+    pub body: Option<Vec<u8>>,
+    pub properties: Option<String>,
 }
 
 /// A parked event with its message.
@@ -53,6 +80,28 @@ pub struct ParkedList {
     pub events: Vec<Parked>,
 }
 
+/// A statement over the desk, with what closed an event.
+macro_rules! over_desk {
+    ($columns:literal, $rest:literal) => {
+        concat!(
+            "SELECT inbox.source, inbox.id, inbox.type, parked.reason, parked.detail, parked.state,
+                 inbox.occurred_at, inbox.received_at, parked.parked_at, parked.closed_at,
+                 closer.source || '/' || closer.id AS closed_by,
+                 said.data ->> 'actor' AS closed_by_whom, said.data ->> 'reason' AS closed_because",
+            $columns,
+            "
+             FROM creditd.parked
+             JOIN creditd.inbox ON inbox.event_key = parked.event_key
+             LEFT JOIN creditd.inbox AS closer ON closer.event_key = parked.closed_by
+             CROSS JOIN LATERAL (
+                 SELECT CASE WHEN parked.state IN ('released', 'discarded')
+                     THEN convert_from(closer.body, 'UTF8')::JSONB -> 'data' END AS data
+             ) AS said ",
+            $rest
+        )
+    };
+}
+
 /// # Errors
 /// [`ReadError`] when the database does not answer.
 pub async fn list(pool: &PgPool, query: &ParkedQuery<'_>) -> Result<ParkedList, ReadError> {
@@ -66,20 +115,68 @@ pub async fn list(pool: &PgPool, query: &ParkedQuery<'_>) -> Result<ParkedList, 
 /// # Errors
 /// [`ReadError`] when the database does not answer.
 pub async fn show(pool: &PgPool, name: &str) -> Result<Vec<ParkedMessage>, ReadError> {
-    sqlx::query(
-        "SELECT inbox.source, inbox.id, inbox.type, parked.reason, parked.detail, parked.state,
-             inbox.occurred_at, inbox.received_at, parked.parked_at, inbox.body,
-             inbox.properties::TEXT AS properties
-         FROM creditd.parked
-         JOIN creditd.inbox ON inbox.event_key = parked.event_key
-         WHERE inbox.source || '/' || inbox.id = $1
-         ORDER BY parked.parked_at, parked.event_key",
-    )
+    sqlx::query(over_desk!(
+        ", inbox.body, inbox.properties::TEXT AS properties",
+        "WHERE inbox.source || '/' || inbox.id = $1
+             ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key"
+    ))
     .bind(name)
     .try_map(|row: PgRow| ParkedMessage::read(&row))
     .fetch_all(pool)
     .await
     .map_err(ReadError::while_trying_to("show the parked event"))
+}
+
+/// The open events called `name`, oldest first.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer.
+pub async fn held(pool: &PgPool, name: &str) -> Result<Vec<Held>, ReadError> {
+    sqlx::query(
+        "SELECT inbox.*, parked.event_key AS parked_key, parked.reason AS parked_as,
+             parked.tries, parked.parked_at, inbox.properties::TEXT AS properties_text
+         FROM creditd.parked
+         JOIN creditd.inbox ON inbox.event_key = parked.event_key
+         WHERE parked.state = 'open' AND inbox.source || '/' || inbox.id = $1
+         ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key",
+    )
+    .bind(name)
+    .try_map(|row: PgRow| Held::read(&row))
+    .fetch_all(pool)
+    .await
+    .map_err(ReadError::while_trying_to("look for the parked event"))
+}
+
+/// Open events that were parked for `reason`, oldest first: the next after `last`, at most `limit`.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer.
+pub async fn held_for(
+    pool: &PgPool,
+    reason: Reason,
+    last: Option<&Held>,
+    limit: u32,
+) -> Result<Vec<Held>, ReadError> {
+    sqlx::query(
+        "SELECT inbox.*, parked.event_key AS parked_key, parked.reason AS parked_as,
+             parked.tries, parked.parked_at, inbox.properties::TEXT AS properties_text
+         FROM creditd.parked
+         JOIN creditd.inbox ON inbox.event_key = parked.event_key
+         WHERE parked.state = 'open' AND parked.reason = $1
+             AND ($2::TIMESTAMPTZ IS NULL
+                 OR (parked.parked_at, inbox.occurred_at, parked.event_key) > ($2, $3, $4))
+         ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key
+         LIMIT $5",
+    )
+    .bind(reason.code())
+    .bind(last.map(|last| last.parked_at.to_sqlx()))
+    .bind(last.map(|last| last.event.occurred_at.to_sqlx()))
+    .bind(last.map(|last| Uuid::from_bytes(last.event.key.0)))
+    .bind(i64::from(limit))
+    .try_map(|row: PgRow| Held::read(&row))
+    .fetch_all(pool)
+    .await
+    .map_err(ReadError::while_trying_to("look for parked events"))
 }
 
 async fn read_list(pool: &PgPool, query: &ParkedQuery<'_>) -> sqlx::Result<ParkedList> {
@@ -92,15 +189,12 @@ async fn read_list(pool: &PgPool, query: &ParkedQuery<'_>) -> sqlx::Result<Parke
     .bind(query.reason)
     .fetch_one(pool)
     .await?;
-    let events = sqlx::query(
-        "SELECT inbox.source, inbox.id, inbox.type, parked.reason, parked.detail, parked.state,
-             inbox.occurred_at, inbox.received_at, parked.parked_at
-         FROM creditd.parked
-         JOIN creditd.inbox ON inbox.event_key = parked.event_key
-         WHERE (parked.state = 'open' OR $1) AND ($2::TEXT IS NULL OR parked.reason = $2)
-         ORDER BY parked.parked_at, parked.event_key
-         LIMIT $3",
-    )
+    let events = sqlx::query(over_desk!(
+        "",
+        "WHERE (parked.state = 'open' OR $1) AND ($2::TEXT IS NULL OR parked.reason = $2)
+             ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key
+             LIMIT $3"
+    ))
     .bind(query.all)
     .bind(query.reason)
     .bind(i64::from(query.limit))
@@ -122,6 +216,44 @@ impl Parked {
             occurred_at: instant(row, "occurred_at")?,
             received_at: instant(row, "received_at")?,
             parked_at: instant(row, "parked_at")?,
+            closed: Closed::read(row)?,
+        })
+    }
+}
+
+impl Closed {
+    fn read(row: &PgRow) -> sqlx::Result<Option<Self>> {
+        let at: Option<jiff_sqlx::Timestamp> = row.try_get("closed_at")?;
+        let by: Option<String> = row.try_get("closed_by")?;
+        let (Some(at), Some(by)) = (at, by) else { return Ok(None) };
+        Ok(Some(Self {
+            at: at.to_jiff(),
+            by,
+            actor: row.try_get("closed_by_whom")?,
+            because: row.try_get("closed_because")?,
+        }))
+    }
+}
+
+impl Held {
+    fn read(row: &PgRow) -> sqlx::Result<Self> {
+        let key: Uuid = row.try_get("parked_key")?;
+        let name = |column: &str| row.try_get::<&str, _>(column).map(Name::from);
+        let reason: &str = row.try_get("parked_as")?;
+        let reason = Reason::from_code(reason)
+            .ok_or_else(|| sqlx::Error::Decode(format!("{reason} is no reason").into()))?;
+        Ok(Self {
+            event: ParkedEvent {
+                key: EventKey(key.into_bytes()),
+                name: EventName { source: name("source")?, id: name("id")? },
+                occurred_at: instant(row, "occurred_at")?,
+                tries: row.try_get("tries")?,
+            },
+            kind: row.try_get("type")?,
+            reason,
+            parked_at: instant(row, "parked_at")?,
+            body: row.try_get("body")?,
+            properties: row.try_get("properties_text")?,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Section 9.3: what becomes of parked events.
 
 use super::world::*;
-use creditd::event::instruction::{ParkedEvent, discard, release};
+use creditd::event::instruction::{discard, release};
 use creditd::ledger::*;
 
 const AS_DEBT: Waiver = Waiver { when_spent: Some(WhenSpent::Debt), refund_anyway: false };

@@ -29,6 +29,7 @@ mod books;
 mod child;
 mod commands;
 mod crashes;
+mod desk;
 mod events;
 mod health;
 mod once;

@@ -266,17 +266,16 @@ async fn commands_end_wrong_where_there_is_nothing_to_show() {
     with_books(async |pool| {
         let output = Output { json: false };
         let account = |name: &str| balance::BalanceArgs { account: name.to_owned() };
-        let event = |name: &str| parked::ParkedArgs {
-            command: Some(parked::ParkedCommand::Show(parked::ShowArgs { event: name.to_owned() })),
-        };
+        let event = |name: &str| parked::ShowArgs { event: name.to_owned() };
+        let desk = parked::ListArgs { all: false, reason: None, limit: 50 };
         let verify = verify::VerifyArgs { findings: 20 };
 
         let endings = [
             balance::run(&pool, &account("acme"), output).await.unwrap(),
             balance::run(&pool, &account("nobody"), output).await.unwrap(),
-            parked::run(&pool, &parked::ParkedArgs { command: None }, output).await.unwrap(),
-            parked::run(&pool, &event("shop/e7"), output).await.unwrap(),
-            parked::run(&pool, &event("shop/e1"), output).await.unwrap(),
+            parked::run_list(&pool, &desk, output).await.unwrap(),
+            parked::run_show(&pool, &event("shop/e7"), output).await.unwrap(),
+            parked::run_show(&pool, &event("shop/e1"), output).await.unwrap(),
             verify::run(&pool, &verify, output).await.unwrap(),
         ];
         corrupt(&pool, "UPDATE balance SET balance = 0").await;

@@ -47,7 +47,8 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                  purchase\")",
                 "(\"notice: notice account sequence type unit source event_id data occurred_at \
                  recorded_at published_at\")",
-                "(\"parked: source event_id type reason detail state received_at parked_at\")",
+                "(\"parked: source event_id type reason detail state received_at parked_at closed_at \
+                 closed_by closed_by_whom closed_because\")",
                 "(\"purchase: purchase account account_kind references order_id purchased_by \
                  paid_at currency money_paid money_reversed unit credits_granted \
                  credits_reversed credits_shortfall\")",

@@ -1,7 +1,9 @@
 //! The operator's desk, kept in tables (semantics 9.3).
 
-use creditd::event::instruction::{Instruction, ParkedEvent, discard, release};
-use creditd::ledger::{Asks, Command, EventKey, Mode, Reason, Record, Request, Waiver, WhenSpent};
+use creditd::event::instruction::{Instruction, discard, release};
+use creditd::ledger::{
+    Asks, Command, EventKey, Mode, ParkedEvent, Reason, Record, Request, Waiver, WhenSpent,
+};
 use creditd::notice::{Wire, render_parked};
 use creditd::store::Arrival;
 use creditd::store::verify::verify;
