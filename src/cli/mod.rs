@@ -57,7 +57,7 @@ enum Command {
     Run,
     /// Check every setting and the whole catalog
     Check(check::Args),
-    /// Play scenario files against their catalog, in memory
+    /// Play scenario files against their catalog
     Test(test::Args),
     /// Bring the database's schema up to date
     Migrate,
@@ -134,7 +134,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     let context = Context { dir: cli.config, overrides: overrides(&cli.overrides)? };
     match cli.command {
         Command::Check(args) => check::run(&context, args, output).await,
-        Command::Test(args) => test::run(&context, &args, output),
+        Command::Test(args) => test::run(&context, &args, output).await,
         Command::Run => run(&context).await,
         Command::Migrate => migrate::run(&context.settings()?, output).await,
         Command::Publish(args) => publish::run(&context.settings()?, args, output).await,

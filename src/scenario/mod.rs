@@ -21,5 +21,5 @@ pub use expect::Expect;
 pub use file::{Catalogs, Event, Scenario, Step};
 pub use folder::{Collected, collect};
 pub use judge::{Difference, Missed, Row, differences, judge};
-pub use observed::{Decimals, Ending, Holding, Holdings, Movement, Observed, OpenLot, told};
+pub use observed::{Decimals, Ending, Holding, Holdings, Movement, Observed, OpenLot, Told, told};
 pub use value::Value;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::value::{Value, is_zero};
 use crate::catalog::Catalog;
-use crate::ledger::{self, Balance, Book, Credits, Name, Record, Timestamp, Verdict};
+use crate::ledger::{self, Balance, Book, Credits, EventName, Name, Record, Timestamp, Verdict};
 use crate::notice::Wire;
 
 /// The books after a step, and what the step did.
@@ -149,25 +149,49 @@ impl Ending {
     }
 }
 
+/// A notice on its way out.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    pub kind: &'a str,
+    /// As JSON text.
+    pub data: &'a str,
+    pub account: Option<&'a str>,
+    pub sequence: i64,
+    pub event: &'a EventName,
+    pub occurred_at: Timestamp,
+}
+
+impl<'a> From<&'a Wire> for Told<'a> {
+    fn from(wire: &'a Wire) -> Self {
+        Self {
+            kind: wire.kind,
+            data: &wire.data,
+            account: wire.account.as_ref().map(|(_, name)| &**name),
+            sequence: wire.sequence,
+            event: &wire.event_name,
+            occurred_at: wire.occurred_at,
+        }
+    }
+}
+
 /// A notice as subscribers see it: its type, its data's members, and of its envelope those that
 /// the data does not name otherwise.
-pub fn told(wire: &Wire) -> Value {
-    let mut members = vec![("type".to_owned(), Value::text(wire.kind))];
-    let data = serde_json::from_str(&wire.data).unwrap_or(serde_json::Value::Null);
+pub fn told(notice: &Told<'_>) -> Value {
+    let mut members = vec![("type".to_owned(), Value::text(notice.kind))];
+    let data = serde_json::from_str(notice.data).unwrap_or(serde_json::Value::Null);
     if let Value::Table(data) = Value::from(data) {
         members.extend(data);
     }
-    let subject = wire.account.as_ref().map(|(_, name)| name.to_string());
     let envelope = [
-        ("sequence", (wire.sequence > 0).then(|| wire.sequence.to_string())),
-        ("subject", subject),
-        ("causationid", Some(wire.event_name.to_string())),
-        ("time", Some(wire.occurred_at.to_string())),
+        ("sequence", (notice.sequence > 0).then(|| notice.sequence.to_string())),
+        ("subject", notice.account.map(str::to_owned)),
+        ("causationid", Some(notice.event.to_string())),
+        ("time", Some(notice.occurred_at.to_string())),
     ];
     for (name, value) in envelope {
         let is_named = members.iter().any(|(member, _)| member == name);
         if let (Some(value), false) = (value, is_named) {
-            members.push((name.to_owned(), Value::text(value)));
+            members.push((name.to_owned(), Value::Text(value)));
         }
     }
     Value::Table(members)

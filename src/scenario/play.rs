@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::file::{Scenario, Step};
-use super::observed::{Decimals, Ending, Observed, told};
+use super::observed::{Decimals, Ending, Observed, Told, told};
 use crate::event::Sources;
 use crate::ledger::Journal;
 use crate::memory::Memory;
@@ -39,7 +39,7 @@ impl Observed {
     fn add(&mut self, journal: &Journal, memory: &Memory, decimals: &Decimals) {
         let wires = journal.notices.iter().map(|notice| render(notice, memory.catalog()));
         let wires = wires.chain(journal.parked_notices.iter().map(render_parked));
-        self.notices.extend(wires.map(|wire| told(&wire)));
+        self.notices.extend(wires.map(|wire| told(&Told::from(&wire))));
         self.entries.extend(decimals.movements(memory.book(), &journal.entries));
     }
 }

@@ -49,7 +49,13 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; transient ones are worth waiting for.
     pub async fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
-        let options = options(settings)?;
+        Self::connect_by(settings, options(settings)?).await
+    }
+
+    pub(super) async fn connect_by(
+        settings: &DatabaseSettings,
+        options: PgConnectOptions,
+    ) -> Result<Self, StoreError> {
         let mut connection = open(&options, settings.connect_timeout).await?;
         let warnings = within(settings, "look at the server", warnings(&mut connection)).await?;
         within(settings, "close a connection", connection.close()).await?;

@@ -57,6 +57,7 @@ mod repayment;
 mod reset_mark;
 mod revocation;
 mod save;
+pub mod scratch;
 mod session;
 pub mod telling;
 mod unit;

@@ -1,12 +1,17 @@
-//! `creditd test PATH…`: plays scenario files and says where the books are not what was expected.
+//! `creditd test PATH…`: plays scenario files and says where the books are not what was expected;
+//! with `--database` also where they are not the same in memory and on Postgres.
 
+mod postgres;
 mod report;
 
 use std::path::PathBuf;
 
-use super::{CliError, Context, Exit, Output};
-use crate::scenario::{Catalogs, Collected, Scenario, collect, judge};
+use super::{CliError, CommandError, Context, Exit, Output};
+use crate::daemon::chain;
+use crate::scenario::{Catalogs, Collected, Scenario, collect, differences, judge};
+use crate::store::scratch::Scratch;
 
+use postgres::PlayError;
 use report::{Played, Report};
 
 #[derive(Debug, clap::Args)]
@@ -14,16 +19,23 @@ pub(super) struct Args {
     /// Scenario files, or folders that hold some
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Also on Postgres: same result or it fails. Makes a scratch database on the server of the
+    /// settings and drops it
+    #[arg(long)]
+    database: bool,
 }
 
 /// # Errors
-/// [`CliError`] when a path can't be read or holds no scenario. What is wrong in a file is
-/// printed, and the exit code says which kind it is.
-pub(super) fn run(context: &Context, args: &Args, output: Output) -> Result<Exit, CliError> {
+/// [`CliError`] when a path can't be read or holds no scenario, and when the database can't be
+/// used. What is wrong in a file is printed, and the exit code says which kind it is.
+pub(super) async fn run(context: &Context, args: &Args, output: Output) -> Result<Exit, CliError> {
     let collected = collect_all(context, args)?;
     let mut report = Report { mistakes: collected.mistakes, ..Report::default() };
-    for scenario in &collected.scenarios {
-        report.add(play(scenario));
+    match args.database {
+        false => collected.scenarios.iter().for_each(|scenario| {
+            report.add(Played::of(scenario, judge(scenario, &scenario.play())));
+        }),
+        true => play_on_both(context, &collected.scenarios, &mut report).await?,
     }
     output.answer(&report, || report.text())?;
     Ok(match (report.mistakes.is_empty(), report.failed) {
@@ -31,6 +43,48 @@ pub(super) fn run(context: &Context, args: &Args, output: Output) -> Result<Exit
         (true, 0) => Exit::Good,
         (true, _) => Exit::Found,
     })
+}
+
+/// In memory and in a scratch database, which is dropped however this ends.
+async fn play_on_both(
+    context: &Context,
+    scenarios: &[Scenario],
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let settings = context.settings()?;
+    let scratch = Scratch::create(&settings.database).await.map_err(CliError::store)?;
+    let playing = async {
+        for scenario in scenarios {
+            report.add(play_twice(&scratch, scenario).await?);
+        }
+        Ok(())
+    };
+    let played = tokio::select! {
+        played = playing => played,
+        _interrupted = tokio::signal::ctrl_c() => Err(CliError::found("interrupted")),
+    };
+    let dropped = scratch.drop().await.map_err(CliError::store);
+    played.and(dropped)
+}
+
+async fn play_twice(scratch: &Scratch, scenario: &Scenario) -> Result<Played, CliError> {
+    let memory = scenario.play();
+    let mut played = Played::of(scenario, judge(scenario, &memory));
+    let on_postgres = async {
+        let observed = postgres::play(scratch, scenario).await?;
+        Ok::<_, PlayError>((observed, postgres::unsound(scratch).await?))
+    };
+    match on_postgres.await {
+        Ok((observed, unsound)) => {
+            played.on_postgres(differences(scenario, &memory, &observed), unsound);
+        }
+        Err(error) if error.is_about_the_scenario() => {
+            played.on_postgres(Vec::new(), vec![chain(&error)]);
+        }
+        Err(PlayError::Store(error)) => return Err(CliError::store(error)),
+        Err(PlayError::Read(error)) => return Err(CommandError::Read(error).into()),
+    }
+    Ok(played)
 }
 
 fn collect_all(context: &Context, args: &Args) -> Result<Collected, CliError> {
@@ -47,14 +101,4 @@ fn collect_all(context: &Context, args: &Args) -> Result<Collected, CliError> {
         all.mistakes.extend(found.mistakes);
     }
     Ok(all)
-}
-
-fn play(scenario: &Scenario) -> Played {
-    let missed = judge(scenario, &scenario.play());
-    Played {
-        file: scenario.file.clone(),
-        name: scenario.name.clone(),
-        passed: missed.is_empty(),
-        missed,
-    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::mistake::Mistake;
-use crate::scenario::{Difference, Missed, Row};
+use crate::scenario::{Difference, Missed, Row, Scenario};
 
 #[derive(Default, Serialize)]
 pub(super) struct Report {
@@ -23,7 +23,11 @@ pub(super) struct Played {
     pub(super) name: String,
     pub(super) passed: bool,
     /// The steps that came out otherwise.
-    pub(super) missed: Vec<Missed>,
+    missed: Vec<Missed>,
+    /// The steps after which Postgres had other books than memory, which stands for `expected`.
+    differs: Vec<Missed>,
+    /// What must always be true of the books, and is not on Postgres.
+    unsound: Vec<String>,
 }
 
 /// Side by side as long as the left side is not wider than this.
@@ -54,30 +58,53 @@ impl Report {
 }
 
 impl Played {
+    pub(super) fn of(scenario: &Scenario, missed: Vec<Missed>) -> Self {
+        Self {
+            file: scenario.file.clone(),
+            name: scenario.name.clone(),
+            passed: missed.is_empty(),
+            missed,
+            differs: Vec::new(),
+            unsound: Vec::new(),
+        }
+    }
+
+    /// Adds what came of it on Postgres.
+    pub(super) fn on_postgres(&mut self, differs: Vec<Missed>, unsound: Vec<String>) {
+        self.passed = self.passed && differs.is_empty() && unsound.is_empty();
+        (self.differs, self.unsound) = (differs, unsound);
+    }
+
     fn lines(&self) -> Vec<String> {
         let word = if self.passed { "ok    " } else { "FAILED" };
         let mut lines = vec![format!("{word} {}: {}", self.file.display(), self.name)];
-        for missed in &self.missed {
-            let Missed { step, line, at, event, .. } = missed;
-            let event = event.as_deref().unwrap_or("the clock moves");
-            lines.push(format!("  step {step}, line {line}, {at}: {event}"));
-            lines.extend(missed.differences.iter().flat_map(side_by_side));
+        let both =
+            [(&self.missed, ["expected", "actual"]), (&self.differs, ["memory", "Postgres"])];
+        for (steps, sides) in both {
+            for missed in steps {
+                let Missed { step, line, at, event, .. } = missed;
+                let event = event.as_deref().unwrap_or("the clock moves");
+                lines.push(format!("  step {step}, line {line}, {at}: {event}"));
+                let shown = |one| side_by_side(one, sides);
+                lines.extend(missed.differences.iter().flat_map(shown));
+            }
         }
+        lines.extend(self.unsound.iter().map(|finding| format!("  on Postgres: {finding}")));
         lines
     }
 }
 
 /// Expected and actual; one above the other where they are too wide. Rows that differ are marked.
-fn side_by_side(difference: &Difference) -> Vec<String> {
+fn side_by_side(difference: &Difference, [left, right]: [&str; 2]) -> Vec<String> {
     let expected = |row: &Row| row.expected.clone().unwrap_or_else(|| NOTHING.to_owned());
     let actual = |row: &Row| row.actual.clone().unwrap_or_else(|| NOTHING.to_owned());
     let width = difference.rows.iter().map(|row| expected(row).chars().count()).max();
-    let width = width.unwrap_or_default().max("expected".len());
+    let width = width.unwrap_or_default().max(left.len());
     let mark = |row: &Row| if row.is_same { ' ' } else { '!' };
     let mut lines = vec![format!("    {}", difference.what)];
     match width <= COLUMN_MAX {
         true => {
-            lines.push(format!("        {:width$}   actual", "expected"));
+            lines.push(format!("        {left:width$}   {right}"));
             lines.extend(difference.rows.iter().map(|row| {
                 format!("      {} {:width$}   {}", mark(row), expected(row), actual(row))
             }));
@@ -85,8 +112,8 @@ fn side_by_side(difference: &Difference) -> Vec<String> {
         false => lines.extend(difference.rows.iter().flat_map(|row| {
             let mark = mark(row);
             [
-                format!("      {mark} expected {}", expected(row)),
-                format!("        actual   {}", actual(row)),
+                format!("      {mark} {left:8} {}", expected(row)),
+                format!("        {right:8} {}", actual(row)),
             ]
         })),
     }
