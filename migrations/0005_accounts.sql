@@ -75,12 +75,11 @@ CREATE VIEW creditd_read.setting AS
 SELECT
     account.name AS account,
     own.unit,
-    ARRAY(
+    CASE WHEN own.low_balance IS NOT NULL THEN ARRAY(
         SELECT creditd_read.whole_units(line.steps::NUMERIC, unit.decimals)
         FROM jsonb_array_elements_text(own.low_balance) WITH ORDINALITY AS line (steps, place)
         ORDER BY line.place
-    ) AS low_balance,
-    own.low_balance IS NOT NULL AS has_low_balance,
+    ) END AS low_balance,
     creditd_read.whole_units(own.recovered_at, unit.decimals) AS recovered_at,
     creditd_read.whole_units(own.overdraft_limit, unit.decimals) AS overdraft_limit,
     creditd_read.whole_units(own.opening_balance, unit.decimals) AS opening_balance,
@@ -101,7 +100,7 @@ JOIN creditd.unit ON unit.unit = own.unit;
 COMMENT ON VIEW creditd_read.setting IS
     'What accounts set for themselves, a row for each unit; what is NULL is the catalog''s.';
 COMMENT ON COLUMN creditd_read.setting.low_balance IS
-    'Thresholds, highest first. Empty: none at all if has_low_balance, else the catalog''s.';
+    'Thresholds, highest first; empty: none at all.';
 COMMENT ON COLUMN creditd_read.setting.overdraft_limit IS
     'The most overdraft to which usage may lead; NULL: any.';
 COMMENT ON COLUMN creditd_read.setting.opening_balance IS

@@ -212,6 +212,7 @@ fn every_type_of_notice_has_an_example() {
         .collect();
 
     let types = [
+        "balance.adjusted",
         "balance.credited",
         "balance.depleted",
         "balance.low",

@@ -445,3 +445,172 @@ fn a_year_with_a_sign_is_no_rfc_3339_time() {
         assert!(matches!(request.asks, Asks::Rejected(_)));
     }
 }
+
+fn adjustment(data: &str) -> Adjustment {
+    match reads(&structured("credits.adjusted", data)).asks {
+        Asks::Command(Command::Adjust(adjustment)) => *adjustment,
+        other => panic!("is no adjustment: {other:?}"),
+    }
+}
+
+const ADJUSTED: &str =
+    r#""account":"acme","unit":"CRD","credits":"-12.50","reason":"typo","actor":"ann""#;
+
+#[test]
+fn an_adjustment_is_signed_and_promotional_unless_it_says_otherwise_6_1() {
+    let read = adjustment(&format!("{{{ADJUSTED}}}"));
+    assert_eq!(read.credits, Credits::from_steps(-1_250));
+    assert!(read.promotional && !read.allow_overdraft && read.expires_at.is_none());
+
+    let other = format!("{{{ADJUSTED},\"promotional\":false,\"allow_overdraft\":true}}")
+        .replace("\"-12.50\"", "7");
+    let read = adjustment(&other);
+    assert_eq!(read.credits, Credits::from_steps(700));
+    assert!(!read.promotional && read.allow_overdraft);
+}
+
+#[test]
+fn an_adjustment_without_reason_or_actor_or_of_a_strange_unit_is_refused_6_1() {
+    for (member, says) in [
+        ("\"reason\":\"typo\"", "data.reason is missing"),
+        ("\"actor\":\"ann\"", "data.actor is missing"),
+        ("\"credits\":\"-12.50\"", "data.credits is missing"),
+    ] {
+        let data = format!("{{{}}}", ADJUSTED.replace(member, "\"x\":1"));
+        assert!(refusal(&structured("credits.adjusted", &data)).contains(says), "{says}");
+    }
+    for (credits, says) in [
+        ("\"+1\"", "malformed"),
+        ("\"--1\"", "malformed"),
+        ("1.5", "malformed"),
+        ("\"-0.001\"", "malformed: data.credits has more than the 2 decimals"),
+    ] {
+        let data = format!("{{{}}}", ADJUSTED.replace("\"-12.50\"", credits));
+        assert!(refusal(&structured("credits.adjusted", &data)).contains(says), "{credits}");
+    }
+    let strange = format!("{{{}}}", ADJUSTED.replace("CRD", "XXX"));
+    assert!(refusal(&structured("credits.adjusted", &strange)).starts_with("unknown_unit"));
+}
+
+#[test]
+fn an_adjustment_that_spells_out_its_defaults_means_the_same_3_1() {
+    let fingerprint =
+        |data: &str| reads(&structured("credits.adjusted", &format!("{{{data}}}"))).fingerprint;
+    let spelt = format!("{ADJUSTED},\"promotional\":true,\"allow_overdraft\":false")
+        .replace("-12.50", "-12.5");
+    assert_eq!(fingerprint(ADJUSTED), fingerprint(&spelt));
+    assert_ne!(fingerprint(ADJUSTED), fingerprint(&ADJUSTED.replace("-12.50", "12.50")));
+    assert_ne!(fingerprint(ADJUSTED), fingerprint(&ADJUSTED.replace("ann", "bob")));
+}
+
+fn update(data: &str) -> AccountUpdate {
+    match reads(&structured("account.updated", data)).asks {
+        Asks::Command(Command::Update(update)) => *update,
+        other => panic!("is no update: {other:?}"),
+    }
+}
+
+#[test]
+fn in_an_update_null_says_something_else_than_nothing_6_2() {
+    let read = update(
+        r#"{"account":"acme","kind":"company","name":null,
+            "units":{"CRD":{"low_balance":["20","100",20],"recovered_at":null}}}"#,
+    );
+
+    assert_eq!((read.kind, read.name), (Some(AccountKind::Company), Said::Default));
+    let (unit, said) = &read.units[0];
+    assert_eq!(&**unit, "CRD");
+    let lines = [10_000, 2_000].map(Credits::from_steps);
+    assert_eq!(said.low_balance, Said::Value(lines.to_vec()));
+    assert_eq!(said.recovered_at, Said::Default);
+    assert_eq!(said.overdraft_limit, Said::Nothing);
+}
+
+#[test]
+fn an_update_means_what_it_says_member_by_member_3_1() {
+    let units = |crd: &str| {
+        let data = format!(r#"{{"account":"acme","units":{{"CRD":{crd}}}}}"#);
+        reads(&structured("account.updated", &data)).fingerprint
+    };
+    let different = [
+        r"{}",
+        r#"{"low_balance":null}"#,
+        r#"{"low_balance":[]}"#,
+        r#"{"low_balance":["1"]}"#,
+        r#"{"recovered_at":"1"}"#,
+        r#"{"recovered_at":null}"#,
+        r#"{"overdraft_limit":"1"}"#,
+        r#"{"opening_balance":"1"}"#,
+        r#"{"topup":null}"#,
+        r#"{"topup":{"below":"1","package":"p100"}}"#,
+        r#"{"topup":{"below":"1","package":"p100","deadline":"24h"}}"#,
+        r#"{"topup":{"below":"1","package":"p100","retry_after":"24h"}}"#,
+        r#"{"topup":{"below":"1","package":"p100","max_count":3}}"#,
+    ];
+    let all: std::collections::BTreeSet<_> = different.iter().map(|crd| units(crd)).collect();
+    assert_eq!(all.len(), different.len());
+    assert_eq!(
+        units(r#"{"low_balance":["5","7.0"]}"#),
+        units(r#"{"low_balance":[7,"5",5],"more":1}"#)
+    );
+    assert_eq!(
+        units(r#"{"topup":{"below":"1","package":"p100","deadline":"24h"}}"#),
+        units(r#"{"topup":{"below":1,"package":"p100","quantity":1,"deadline":"1440 minutes"}}"#)
+    );
+}
+
+#[test]
+fn a_topup_is_kept_whole_or_refused_6_2() {
+    let said = r#"{"account":"acme","units":{"CRD":{"topup":{"below":"20","package":"p100",
+        "quantity":2,"deadline":"15 minutes","retry_after":"1h","max_count":3}}}}"#;
+    let read = update(said);
+    let Said::Value(topup) = &read.units[0].1.topup else { panic!("{read:?}") };
+    assert_eq!(topup.below, Credits::from_steps(2_000));
+    assert_eq!(topup.deadline.map(|deadline| deadline.as_secs()), Some(900));
+    assert_eq!((topup.max_count, topup.max_money), (Some(3), None));
+
+    for (from, to, says) in [
+        (r#""below":"20","#, "", "malformed: data.units.CRD.topup.below is missing"),
+        ("p100", "p200", "unknown_package"),
+        (r#""quantity":2"#, r#""quantity":0"#, "malformed: data.units.CRD.topup.quantity"),
+        ("15 minutes", "soon", "malformed: data.units.CRD.topup.deadline is no duration"),
+        ("1h", "-1h", "malformed: data.units.CRD.topup.retry_after is no duration"),
+        (r#""max_count":3"#, r#""max_count":0"#, "malformed: data.units.CRD.topup.max_count"),
+        (
+            r#""max_count":3"#,
+            r#""max_money":{"currency":"USD","amount":"50"}"#,
+            "currency_mismatch: topup.max_money is in USD, and package \"p100\" has no price in it",
+        ),
+    ] {
+        let refused = refusal(&structured("account.updated", &said.replace(from, to)));
+        assert!(refused.starts_with(says), "{refused}");
+    }
+}
+
+#[test]
+fn an_update_that_is_wrong_anywhere_is_refused_whole_6_2() {
+    for (data, says) in [
+        (r#"{"account":"acme","kind":"robot"}"#, "malformed: data.kind"),
+        (r#"{"account":"acme","units":{"XXX":{}}}"#, "unknown_unit"),
+        (r#"{"account":"acme","units":{"CRD":7}}"#, "malformed: data.units.CRD is an integer"),
+        (
+            r#"{"account":"acme","units":{"CRD":{"low_balance":"5"}}}"#,
+            "malformed: data.units.CRD.low_balance is a string, not an array",
+        ),
+        (
+            r#"{"account":"acme","units":{"CRD":{"low_balance":["-5"]}}}"#,
+            "malformed: data.units.CRD.low_balance must not be negative",
+        ),
+        (
+            r#"{"account":"acme","units":{"CRD":{"opening_balance":"-5"}}}"#,
+            "malformed: data.units.CRD.opening_balance must not be negative",
+        ),
+        (
+            r#"{"account":"acme","units":{"CRD":{"overdraft_limit":"0.001"}}}"#,
+            "malformed: data.units.CRD.overdraft_limit has more than the 2 decimals",
+        ),
+    ] {
+        let refused = refusal(&structured("account.updated", data));
+        assert!(refused.starts_with(says), "{refused}");
+    }
+}

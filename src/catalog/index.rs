@@ -47,6 +47,20 @@ impl Index {
         self.units.iter().find(|unit| &*unit.code == code)
     }
 
+    /// A package by its id, with its price in a currency.
+    pub(super) fn offer(
+        &self,
+        id: &str,
+        currency: Option<Currency>,
+    ) -> Option<(&Package, Option<Price>)> {
+        let place = self.packages.iter().position(|package| &*package.id == id)?;
+        let mut prices = self.by_price.iter();
+        let price = prices
+            .find(|(price, of)| **of == place && Some(price.currency) == currency)
+            .map(|(price, _)| *price);
+        Some((self.packages.get(place)?, price))
+    }
+
     pub(super) fn meter(&self, id: &str) -> Option<&Meter> {
         self.meters.get(id)
     }

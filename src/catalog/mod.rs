@@ -14,6 +14,7 @@ mod raw;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod topup;
 mod unit;
 
 use std::collections::HashSet;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sqlx::PgPool;
 
 use super::output::{CommandError, Ending, Output, Unknown, counted, lines, seconds, table};
+use crate::store::own::OwnSettings;
 use crate::store::reading::{AccountHoldings, Holding, OpenLot, holdings};
 
 /// Balances and open lots of an account.
@@ -44,6 +45,9 @@ pub fn render(found: &AccountHoldings) -> String {
     for holding in &found.balances {
         let _ = write!(text, "\n{}", paragraph(holding));
     }
+    for own in found.settings.iter().filter(|own| !own.is_empty()) {
+        let _ = write!(text, "\n{} set for this account:\n{}", own.unit, settings(own));
+    }
     text
 }
 
@@ -75,6 +79,30 @@ fn paragraph(holding: &Holding) -> String {
     }
     text.push_str(&lines(&lots));
     text
+}
+
+/// A line a setting; what the catalog says is left out.
+fn settings(own: &OwnSettings) -> String {
+    let low_balance = own.low_balance.as_ref().map(|lines| match lines.is_empty() {
+        true => "none".to_owned(),
+        false => lines.join(", "),
+    });
+    let topup = own.topup.as_ref().map(|topup| {
+        format!(
+            "below {}, {} of {} (kept; not acted on yet)",
+            topup.below, topup.quantity, topup.package
+        )
+    });
+    let said = [
+        ("low balance at", &low_balance),
+        ("recovered at", &own.recovered_at),
+        ("overdraft at most", &own.overdraft_limit),
+        ("began with", &own.opening_balance),
+        ("top up", &topup),
+    ];
+    said.into_iter()
+        .filter_map(|(what, value)| Some(format!("  {what} {}\n", value.as_ref()?)))
+        .collect()
 }
 
 fn package(lot: &OpenLot) -> String {

@@ -82,10 +82,13 @@ fn row(entry: &Movement) -> [String; 8] {
         true => entry.credits.clone(),
         false => format!("+{}", entry.credits),
     };
-    let event = match (&entry.source, &entry.event_id) {
+    let mut event = match (&entry.source, &entry.event_id) {
         (Some(source), Some(id)) => format!("{source}/{id}"),
         (None, _) | (_, None) => "unknown".to_owned(),
     };
+    if let (Some(actor), Some(reason)) = (&entry.adjusted_by, &entry.adjusted_because) {
+        let _ = write!(event, " by {actor}: {reason}");
+    }
     [
         seconds(entry.recorded_at),
         entry.unit.clone(),

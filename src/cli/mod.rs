@@ -2,6 +2,7 @@
 //!
 //! Exit 0 good, 1 found something wrong, 64 usage, 69 a server is away, 78 configuration.
 
+mod adjust;
 pub mod balance;
 mod check;
 pub mod desk;
@@ -69,6 +70,8 @@ enum Command {
     History(history::HistoryArgs),
     /// Show what an account was told and what waits to be
     Notices(notices::NoticesArgs),
+    /// Put credits into an account, or take them out
+    Adjust(adjust::Args),
     /// Show, release and discard events that could not be applied
     Parked(parked::ParkedArgs),
     /// Prove that the books are what must always be true of them
@@ -147,6 +150,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Notices(args) => {
             Ok(notices::run(&context.books().await?, &args, output).await?.into())
         }
+        Command::Adjust(args) => adjust::run(&context, &args, output).await,
         Command::Parked(args) => parked::run(&context, &args, output).await,
         Command::Verify(args) => {
             Ok(verify::run(&context.books().await?, &args, output).await?.into())

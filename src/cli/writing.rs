@@ -7,7 +7,7 @@ use super::{CliError, Context};
 use crate::catalog::Catalog;
 use crate::daemon;
 use crate::event::{self, Message, Sources};
-use crate::ledger::{Moved, Record, Request, decide};
+use crate::ledger::{Credits, Moved, Record, Request, Verdict, decide};
 use crate::notice::{render, render_parked};
 use crate::store::{Arrival, Store, StoreError};
 
@@ -24,6 +24,16 @@ pub(super) struct Books {
 pub(super) struct Posted {
     pub(super) records: Vec<Record>,
     pub(super) moved: Vec<Moved>,
+    /// What the last entry left; `None` where nothing moved.
+    pub(super) balance: Option<Credits>,
+}
+
+/// What becomes of events that can't be applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parked {
+    Kept,
+    /// Nothing of the batch is written: whoever asked is there to be told.
+    Refused,
 }
 
 /// How often a batch is opened again that somebody overtook.
@@ -44,6 +54,12 @@ impl Context {
 }
 
 impl Books {
+    /// An amount of a unit as text; the catalog has every unit that the books have.
+    pub(super) fn text(&self, unit: &str, credits: Credits) -> String {
+        let decimals = self.catalog.unit(unit).map_or(0, |unit| unit.decimals);
+        credits.text(u32::from(decimals))
+    }
+
     /// Reads a message with today's catalog; how large it is was judged when it came.
     pub(super) fn read(&self, message: &Message) -> Request {
         event::read(message, &self.catalog, &self.sources, usize::MAX)
@@ -55,9 +71,24 @@ impl Books {
     /// # Errors
     /// [`StoreError`].
     pub(super) async fn post(&self, arrivals: &[Arrival]) -> Result<Posted, StoreError> {
+        self.try_often(arrivals, Parked::Kept).await
+    }
+
+    /// Like [`Books::post`], but where an event would park, nothing is written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn post_unless_parked(
+        &self,
+        arrivals: &[Arrival],
+    ) -> Result<Posted, StoreError> {
+        self.try_often(arrivals, Parked::Refused).await
+    }
+
+    async fn try_often(&self, arrivals: &[Arrival], parked: Parked) -> Result<Posted, StoreError> {
         let mut attempt = 1;
         loop {
-            match self.try_once(arrivals).await {
+            match self.try_once(arrivals, parked).await {
                 Err(error) if error.is_overtaken() && attempt < ATTEMPTS_MAX => {
                     attempt = attempt.saturating_add(1);
                 }
@@ -66,19 +97,29 @@ impl Books {
         }
     }
 
-    async fn try_once(&self, arrivals: &[Arrival]) -> Result<Posted, StoreError> {
+    async fn try_once(&self, arrivals: &[Arrival], parked: Parked) -> Result<Posted, StoreError> {
         let mut batch = self.store.open_batch(arrivals).await?;
         let (rules, now) = (self.catalog.rules(), batch.now);
-        let records = arrivals
+        let records: Vec<Record> = arrivals
             .iter()
             .map(|arrival| decide(&mut batch.book, &rules, &arrival.request, now))
             .collect();
         let journal = &batch.book.journal;
-        let moved = journal.moved.clone();
+        let balance = journal.entries.last().map(|entry| entry.balance_after);
+        let posted = Posted { records, moved: journal.moved.clone(), balance };
+        let is_parked = |record: &Record| matches!(record.verdict, Verdict::Parked(_));
+        if parked == Parked::Refused && posted.records.iter().any(is_parked) {
+            // A batch that is dropped leaves nothing behind.
+            return Ok(posted);
+        }
         let told = journal.notices.iter().map(|notice| render(notice, &self.catalog));
         let notices: Vec<_> =
             told.chain(journal.parked_notices.iter().map(render_parked)).collect();
         batch.commit(arrivals, &notices).await?;
-        Ok(Posted { records, moved })
+        if !notices.is_empty() {
+            // Whoever relays looks by itself too, if it does not hear.
+            let _unheard = self.store.ring().await;
+        }
+        Ok(posted)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use jiff::SignedDuration;
+
 use super::json::Json;
 use crate::ledger::{
     AmountError, Currency, Name, Number, Reason, Rejection, StatedMoney, Timestamp,
@@ -37,6 +39,11 @@ impl<'a> Fields<'a> {
 
     pub(super) fn get(&self, member: &str) -> Option<&'a Json<'a>> {
         self.object.member(member).filter(|value| **value != Json::Null)
+    }
+
+    /// Whether the member is there and says nothing.
+    pub(super) fn is_null(&self, member: &str) -> bool {
+        self.object.member(member) == Some(&Json::Null)
     }
 
     pub(super) fn has(&self, member: &str) -> bool {
@@ -83,6 +90,66 @@ impl<'a> Fields<'a> {
             Some(other) => return Err(self.no_amount(member, other)),
         };
         parsed.map(Some).map_err(|error| self.wrong(member, &error.to_string()))
+    }
+
+    /// Like [`Fields::number`], but a leading minus is read: whether there is one, and the rest.
+    pub(super) fn signed_number(&self, member: &str) -> Result<Option<(bool, Number)>, Rejection> {
+        let text: Cow<'_, str> = match self.get(member) {
+            None => return Ok(None),
+            Some(Json::Text(text)) => Cow::Borrowed(text),
+            Some(Json::Int(value)) => Cow::Owned(value.to_string()),
+            Some(other) => return Err(self.no_amount(member, other)),
+        };
+        let (is_negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, &*text),
+        };
+        let number =
+            Number::parse(digits).map_err(|error| self.wrong(member, &error.to_string()))?;
+        Ok(Some((is_negative && !number.is_zero(), number)))
+    }
+
+    /// A member that is an array of numbers, at most `max`.
+    pub(super) fn numbers(
+        &self,
+        member: &str,
+        max: usize,
+    ) -> Result<Option<Vec<Number>>, Rejection> {
+        let Some(list) = self.list(member, max)? else { return Ok(None) };
+        let read = |value: &Json<'_>| match value {
+            Json::Text(text) => {
+                Number::parse(text).map_err(|error| self.wrong(member, &error.to_string()))
+            }
+            Json::Int(value) => {
+                Number::whole(*value).map_err(|error| self.wrong(member, &error.to_string()))
+            }
+            Json::Null | Json::Bool(_) | Json::OtherNumber | Json::List(_) | Json::Object(_) => {
+                Err(self.no_amount(member, value))
+            }
+        };
+        list.iter().map(read).collect::<Result<Vec<_>, _>>().map(Some)
+    }
+
+    /// A whole number above zero.
+    pub(super) fn whole(&self, member: &str) -> Result<Option<u32>, Rejection> {
+        match self.get(member) {
+            None => Ok(None),
+            Some(Json::Int(value)) if *value > 0 => {
+                u32::try_from(*value).map(Some).map_err(|_| self.wrong(member, "is too large"))
+            }
+            Some(_) => Err(self.wrong(member, "is no whole number above 0")),
+        }
+    }
+
+    /// A span of hours, minutes and seconds above zero.
+    pub(super) fn duration(&self, member: &str) -> Result<Option<SignedDuration>, Rejection> {
+        let Some(text) = self.text(member)? else { return Ok(None) };
+        match text.parse::<SignedDuration>() {
+            Ok(duration) if duration.is_positive() => Ok(Some(duration)),
+            Ok(_) | Err(_) => {
+                Err(self.wrong(member, "is no duration such as \"15 minutes\" or \"24h\""))
+            }
+        }
     }
 
     /// Money as `member` in major or `member_minor` in minor units; never both.
@@ -172,6 +239,29 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(value) => Fields::of(value, format!("{}.{member}", self.path)).map(Some),
         }
+    }
+
+    /// A member that is an object of objects, at most `max`; nulls among them are left out.
+    pub(super) fn members(
+        &self,
+        member: &str,
+        max: usize,
+    ) -> Result<Vec<(Name, Fields<'a>)>, Rejection> {
+        let Some(fields) = self.object(member)? else { return Ok(Vec::new()) };
+        let Json::Object(members) = fields.object else { return Ok(Vec::new()) };
+        if members.len() > max {
+            return Err(
+                self.wrong(member, &format!("has {} members, {max} at most", members.len()))
+            );
+        }
+        let known = members.iter().filter(|(_, value)| *value != Json::Null);
+        known
+            .map(|(name, value)| {
+                printable(name).map_err(|problem| self.wrong(member, problem))?;
+                let own = Fields::of(value, format!("{}.{name}", fields.path))?;
+                Ok((Name::from(name.as_ref()), own))
+            })
+            .collect()
     }
 
     /// A member that is an array of objects, at most `max`.

@@ -55,6 +55,11 @@ impl Meaning {
         self.maybe_integer(at.map(Timestamp::as_microsecond))
     }
 
+    pub(super) fn flag(&mut self, value: bool) -> &mut Self {
+        self.0.update([5, u8::from(value)]);
+        self
+    }
+
     /// How many elements follow.
     pub(super) fn count(&mut self, count: usize) -> &mut Self {
         self.0.update([4]);

@@ -4,6 +4,8 @@
 //! that asks to be parked, under its own name where it has one, else under the hash of its bytes.
 //! A new event type is a file here, a line in [`KINDS`] and one in `decode`.
 
+mod account;
+mod adjustment;
 mod dispute;
 mod envelope;
 mod failure;
@@ -25,15 +27,24 @@ use meaning::{Meaning, conflict_key, fingerprint_of_bytes, hex_of_bytes};
 
 use crate::catalog::Catalog;
 use crate::ledger::{
-    Asks, EventName, Fingerprint, Name, Reason, Reference, ReferenceKind, Rejection, Request,
+    Asks, Command, EventName, Fingerprint, Name, Reason, Reference, ReferenceKind, Rejection,
+    Request,
 };
 
 pub use meaning::event_key;
 pub use message::{Header, Message};
 
 /// The event types that this version applies.
-pub const KINDS: [&str; 6] =
-    [payment::KIND, failure::KIND, refund::KIND, void::KIND, dispute::KIND, usage::KIND];
+pub const KINDS: [&str; 8] = [
+    payment::KIND,
+    failure::KIND,
+    refund::KIND,
+    void::KIND,
+    dispute::KIND,
+    usage::KIND,
+    adjustment::KIND,
+    account::KIND,
+];
 
 /// Where events come from, by config (events.md 3).
 #[derive(Clone, Debug)]
@@ -154,11 +165,25 @@ fn decode(
             let fingerprint = event.meaning().fingerprint();
             Ok((fingerprint, event.asks(catalog).unwrap_or_else(Asks::Rejected)))
         }
+        adjustment::KIND => {
+            let event = adjustment::CreditsAdjusted::read(&data, &context)?;
+            let fingerprint = event.meaning().fingerprint();
+            Ok((fingerprint, asks(event.command(catalog))))
+        }
+        account::KIND => {
+            let event = account::AccountUpdated::read(&data, &context)?;
+            let fingerprint = event.meaning().fingerprint();
+            Ok((fingerprint, asks(event.command(catalog))))
+        }
         unknown => Err(Reason::UnknownType.because(format!(
             "{unknown} is no event type that this version applies: {}",
             KINDS.join(", ")
         ))),
     }
+}
+
+fn asks(command: Result<Command, Rejection>) -> Asks {
+    command.map_or_else(Asks::Rejected, Asks::Command)
 }
 
 /// An event without a name is named by its bytes (semantics 3.1).

@@ -81,6 +81,18 @@ impl Account {
     }
 }
 
+impl<T> Said<T> {
+    /// # Errors
+    /// What `map` says of the value.
+    pub fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Said<U>, E> {
+        Ok(match self {
+            Self::Nothing => Said::Nothing,
+            Self::Default => Said::Default,
+            Self::Value(value) => Said::Value(map(value)?),
+        })
+    }
+}
+
 impl<T> Stamped<T> {
     /// Takes `value` over if it is newer than what was said; tells whether anything changed.
     pub fn say(&mut self, value: T, at: Timestamp, by: &EventName) -> bool {

@@ -19,13 +19,15 @@ use prometheus_client::registry::{Metric, Registry};
 const PREFIX: &str = "creditd";
 const OTHER: &str = "other";
 
-const TYPES: [&str; 6] = [
+const TYPES: [&str; 8] = [
     "payment.succeeded",
     "payment.failed",
     "invoice.refunded",
     "invoice.voided",
     "payment.disputed",
     "usage.recorded",
+    "credits.adjusted",
+    "account.updated",
 ];
 const OUTCOMES: [&str; 5] = ["applied", "duplicate", "parked", "ignored", "declined"];
 

@@ -17,13 +17,15 @@ use crate::store::DatabaseSettings;
 
 const DATABASE_URL: &str = "postgres://postgres@127.0.0.1:5432/creditd";
 const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";
-const BINDINGS: [&str; 6] = [
+const BINDINGS: [&str; 8] = [
     "payment.succeeded",
     "payment.failed",
     "invoice.refunded",
     "invoice.voided",
     "payment.disputed",
     "usage.recorded",
+    "credits.adjusted",
+    "account.updated",
 ];
 const LISTEN: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
 

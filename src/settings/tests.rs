@@ -43,7 +43,9 @@ fn without_a_word_the_defaults_suit_servers_on_this_machine() {
             "invoice.refunded",
             "invoice.voided",
             "payment.disputed",
-            "usage.recorded"
+            "usage.recorded",
+            "credits.adjusted",
+            "account.updated"
         ]
     );
     assert_eq!(settings.intake.default_source, "creditd");

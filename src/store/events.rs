@@ -95,7 +95,8 @@ async fn entries_of(pool: &PgPool, key: Uuid) -> sqlx::Result<Vec<Movement>> {
              FROM creditd.posting
              WHERE event_key = $1
          )
-         SELECT entry.*, unit.decimals, lot.package, inbox.source, inbox.id AS event_id
+         SELECT entry.*, unit.decimals, lot.package, adjustment.actor, adjustment.reason,
+             inbox.source, inbox.id AS event_id
          FROM run
          JOIN creditd.entry
              ON entry.account_id = run.account_id
@@ -106,6 +107,7 @@ async fn entries_of(pool: &PgPool, key: Uuid) -> sqlx::Result<Vec<Movement>> {
              ON lot.account_id = entry.account_id
              AND lot.unit = entry.unit
              AND lot.lot_no = entry.lot_no
+         LEFT JOIN creditd.adjustment ON adjustment.event_key = entry.event_key
          LEFT JOIN creditd.inbox ON inbox.event_key = entry.event_key
          ORDER BY entry.unit, entry.seq",
     )

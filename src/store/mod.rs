@@ -44,6 +44,7 @@ mod moved;
 mod nodelay;
 mod notice;
 mod outbox;
+pub mod own;
 mod parked;
 mod prune;
 mod purchase;

@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgPool, PgRow};
 
 use super::ReadError;
+use super::own::{self, OwnSettings};
 use crate::ledger::{Credits, Timestamp};
 
 /// An account and all that it holds.
@@ -18,6 +19,8 @@ pub struct AccountHoldings {
     pub opened_at: Timestamp,
     /// By unit.
     pub balances: Vec<Holding>,
+    /// What it sets for itself, by unit.
+    pub settings: Vec<OwnSettings>,
 }
 
 /// One account in one unit.
@@ -83,6 +86,11 @@ pub struct Movement {
     /// `None`: the overdraft.
     pub lot: Option<i32>,
     pub package: Option<String>,
+    /// Who adjusted the balance, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjusted_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adjusted_because: Option<String>,
     pub source: Option<String>,
     pub event_id: Option<String>,
     pub occurred_at: Timestamp,
@@ -117,7 +125,7 @@ pub(super) async fn account_id(pool: &PgPool, account: &str) -> sqlx::Result<Opt
 
 async fn read_holdings(pool: &PgPool, account: &str) -> sqlx::Result<Option<AccountHoldings>> {
     let Some(found) = sqlx::query(
-        "SELECT account_id, name, kind, display_name, opened_at
+        "SELECT account_id, name, kind, display_name, opened_at, settings::TEXT
          FROM creditd.account
          WHERE name = $1",
     )
@@ -165,6 +173,7 @@ async fn read_holdings(pool: &PgPool, account: &str) -> sqlx::Result<Option<Acco
         display_name: found.try_get("display_name")?,
         opened_at: instant(&found, "opened_at")?,
         balances,
+        settings: own::settings(pool, found.try_get("settings")?).await?,
     }))
 }
 
@@ -197,7 +206,8 @@ async fn read_history(pool: &PgPool, query: &HistoryQuery<'_>) -> sqlx::Result<O
     .await?;
     // At most `limit` entries are read of each unit, by the end of the primary key.
     let entries = sqlx::query(
-        "SELECT newest.*, unit.decimals, lot.package, inbox.source, inbox.id AS event_id
+        "SELECT newest.*, unit.decimals, lot.package, adjustment.actor, adjustment.reason,
+             inbox.source, inbox.id AS event_id
          FROM creditd.balance
          JOIN creditd.unit ON unit.unit = balance.unit
          CROSS JOIN LATERAL (
@@ -213,6 +223,7 @@ async fn read_history(pool: &PgPool, query: &HistoryQuery<'_>) -> sqlx::Result<O
              ON lot.account_id = newest.account_id
              AND lot.unit = newest.unit
              AND lot.lot_no = newest.lot_no
+         LEFT JOIN creditd.adjustment ON adjustment.event_key = newest.event_key
          LEFT JOIN creditd.inbox ON inbox.event_key = newest.event_key
          WHERE balance.account_id = $1 AND ($2::TEXT IS NULL OR balance.unit = $2)
          ORDER BY newest.recorded_at DESC, newest.unit, newest.seq DESC
@@ -270,6 +281,8 @@ impl Movement {
             balance_after: amount(row, "balance_after")?,
             lot: row.try_get("lot_no")?,
             package: row.try_get("package")?,
+            adjusted_by: row.try_get("actor")?,
+            adjusted_because: row.try_get("reason")?,
             source: row.try_get("source")?,
             event_id: row.try_get("event_id")?,
             occurred_at: instant(row, "occurred_at")?,

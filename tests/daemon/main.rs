@@ -13,7 +13,7 @@
 //! | `batching`, `randomly` | however events are batched, the books are the same as in memory |
 //! | `signals` | SIGTERM and SIGHUP |
 //! | `relaying` | two daemons and one relay; a broker that blocks publishers |
-//! | `health`, `rights`, `commands` | what an operator meets |
+//! | `health`, `rights`, `commands`, `operators` | what an operator meets |
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -33,6 +33,7 @@ mod desk;
 mod events;
 mod health;
 mod once;
+mod operators;
 mod poison;
 mod randomly;
 mod relaying;

@@ -71,7 +71,10 @@ async fn the_json_of_balance_is_stable() {
         );
         let json = serde_json::to_value(&globex).unwrap();
         let members: Vec<&String> = json.as_object().unwrap().keys().collect();
-        assert_eq!(members, ["account", "balances", "display_name", "kind", "opened_at"]);
+        assert_eq!(
+            members,
+            ["account", "balances", "display_name", "kind", "opened_at", "settings"]
+        );
         assert_eq!(holdings(&pool, "nobody").await.unwrap(), None);
     })
     .await;
@@ -88,6 +91,58 @@ async fn an_account_that_holds_nothing_says_so() {
             balance::render(&found),
             "new (member, New & Co)\n\nno credits have ever been granted to it or used by it\n"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn balance_shows_what_the_account_sets_for_itself_6_2() {
+    with_books(async |pool| {
+        let said = "[\"2026-01-01T00:00:00Z\", {\"source\": \"crm\", \"id\": \"u1\"}]";
+        let settings = format!(
+            "{{\"CRD\": {{\"low_balance\": {{\"value\": [5000, 50], \"said\": {said}}},
+                \"recovered_at\": {{\"value\": null, \"said\": {said}}},
+                \"overdraft_limit\": {{\"value\": 10000, \"said\": {said}}},
+                \"topup\": {{\"value\": {{\"below\": 1000, \"package\": \"p\",
+                    \"quantity\": \"2\", \"deadline\": \"PT15M\"}}, \"said\": {said}}},
+                \"opening_balance\": 4000}},
+              \"WRD\": {{\"low_balance\": {{\"value\": null, \"said\": {said}}}}}}}"
+        );
+        corrupt(
+            &pool,
+            &format!("INSERT INTO account (name, settings) VALUES ('new', '{settings}')"),
+        )
+        .await;
+
+        let found = holdings(&pool, "new").await.unwrap().unwrap();
+
+        assert_eq!(
+            balance::render(&found),
+            "\
+new (member)
+
+no credits have ever been granted to it or used by it
+
+CRD set for this account:
+  low balance at 50, 0.5
+  overdraft at most 100
+  began with 40
+  top up below 10, 2 of p (kept; not acted on yet)
+"
+        );
+        let json = serde_json::to_value(&found.settings[0]).unwrap();
+        assert_eq!(json["low_balance"], serde_json::json!(["50", "0.5"]));
+        assert_eq!(json["topup"]["deadline"], "PT15M");
+        let view: Vec<String> = sqlx::query_scalar(
+            "SELECT concat_ws(' ', unit, low_balance, recovered_at,
+                 overdraft_limit, opening_balance, has_topup)
+             FROM creditd_read.setting
+             ORDER BY unit",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+        assert_eq!(view, ["CRD {50.00,0.50} 100.00 40.00 t", "WRD f"]);
     })
     .await;
 }

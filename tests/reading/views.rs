@@ -54,7 +54,7 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                  credits_reversed credits_shortfall\")",
                 "(\"revenue_by_month: month unit package account_kind currency money_in \
                  money_back credits_granted credits_revoked\")",
-                "(\"setting: account unit low_balance has_low_balance recovered_at \
+                "(\"setting: account unit low_balance recovered_at \
                  overdraft_limit opening_balance has_topup\")",
                 "(\"waiting: purchase references type source event_id refund_id status claim \
                  amount amount_minor currency waiting_since\")",
