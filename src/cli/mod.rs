@@ -6,6 +6,7 @@ mod adjust;
 pub mod balance;
 mod check;
 pub mod desk;
+pub mod explain;
 pub mod history;
 mod migrate;
 pub mod notices;
@@ -68,6 +69,8 @@ enum Command {
     Balance(balance::BalanceArgs),
     /// Show an account's entries, newest first
     History(history::HistoryArgs),
+    /// Tell what became of one event, and why
+    Explain(explain::ExplainArgs),
     /// Show what an account was told and what waits to be
     Notices(notices::NoticesArgs),
     /// Put credits into an account, or take them out
@@ -146,6 +149,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::History(args) => {
             Ok(history::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Explain(args) => {
+            Ok(explain::run(&context.books().await?, &args, output).await?.into())
         }
         Command::Notices(args) => {
             Ok(notices::run(&context.books().await?, &args, output).await?.into())

@@ -81,6 +81,20 @@ impl EntryKind {
         }
     }
 
+    /// The rule of docs/semantics.md that it follows from.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Self::Granted => "4.2",
+            Self::Used => "5.2",
+            Self::Overdrawn => "5.4",
+            Self::Revoked => "4.9",
+            Self::Restored => "4.10",
+            Self::Forfeited | Self::Carried => "4.3",
+            Self::Repaid | Self::Forgiven => "4.4",
+            Self::Adjusted => "6.1",
+        }
+    }
+
     /// `None` for a code that no version has written.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)

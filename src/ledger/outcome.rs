@@ -116,6 +116,22 @@ impl Reason {
 }
 
 impl AppliedReason {
+    pub const ALL: [Self; 8] = [
+        Self::Waiting,
+        Self::Known,
+        Self::Zero,
+        Self::Unsettled,
+        Self::Updated,
+        Self::Noted,
+        Self::Released,
+        Self::Discarded,
+    ];
+
+    /// `None` for a code that no version has written.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     pub fn code(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",

@@ -127,6 +127,15 @@ pub async fn show(pool: &PgPool, name: &str) -> Result<Vec<ParkedMessage>, ReadE
     .map_err(ReadError::while_trying_to("show the parked event"))
 }
 
+/// What is on the desk under this key, or was.
+pub(super) async fn parked(pool: &PgPool, key: Uuid) -> sqlx::Result<Option<Parked>> {
+    sqlx::query(over_desk!("", "WHERE parked.event_key = $1"))
+        .bind(key)
+        .try_map(|row: PgRow| Parked::read(&row))
+        .fetch_optional(pool)
+        .await
+}
+
 /// The open events called `name`, oldest first.
 ///
 /// # Errors

@@ -1,10 +1,12 @@
-//! Looking one event up: its outcome and its entries. Reads only.
+//! Looking one event up: its outcome, its entries, and all that explains them. Reads only.
 
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Row as _, types::Uuid};
 
 use super::ReadError;
+use super::desk::{Parked, parked};
 use super::reading::{Movement, amount, instant};
+use super::telling::{ToldNotice, told_of};
 use crate::ledger::{EventKey, Number, Timestamp};
 
 /// One event and what became of it.
@@ -21,6 +23,60 @@ pub struct EventFound {
     pub received_at: Timestamp,
     pub usage: Option<UsageFound>,
     pub entries: Vec<Movement>,
+    #[serde(skip)]
+    row: Row,
+}
+
+/// Where the rest of what is known of an event is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    key: Uuid,
+    account_id: Option<i64>,
+    purchase_id: Option<i64>,
+    body: Option<Vec<u8>>,
+}
+
+/// One event, with what explains how it ended.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Explained {
+    #[serde(flatten)]
+    pub event: EventFound,
+    /// The packages that it granted or took back by.
+    pub packages: Vec<PackageFound>,
+    /// What was told of it and what waits, as far back as notices are kept.
+    pub notices: Vec<ToldNotice>,
+    /// How often it came again with the same meaning.
+    pub redelivered: Option<Redelivered>,
+    /// What parked it, and what became of that.
+    pub parked: Option<Parked>,
+    /// Who decided it and why, where a person did.
+    pub decided: Option<Decided>,
+}
+
+/// A package's terms, as they were frozen with a purchase.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PackageFound {
+    pub package: String,
+    /// Of the catalog that it was granted by.
+    pub catalog_hash: String,
+    /// `true`: this event granted it; `false`: it took back or gave back what it had granted.
+    pub granted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Redelivered {
+    pub count: i64,
+    pub last_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Decided {
+    pub actor: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Of a command: the parked event that it is about.
+    #[serde(default)]
+    pub event: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -32,8 +88,8 @@ pub struct UsageFound {
     pub uncovered: String,
 }
 
-/// The event called `source`/`id`, whose key is `key`, and its conflicts: events that came later
-/// under the same name with another meaning.
+/// The event called `source`/`id`, whose key is `key`, and those that came later under the same
+/// name with another meaning: conflicts and corrections.
 ///
 /// # Errors
 /// [`ReadError`] when the database does not answer.
@@ -52,8 +108,8 @@ async fn read_event(
     source: &str,
     id: &str,
 ) -> sqlx::Result<Vec<EventFound>> {
-    // Names have no index of their own. A conflict stands under another key, but always among the
-    // parked, which are few.
+    // Names have no index of their own. What differs stands under another key, but always among
+    // the parked, which are few, or as what closed one of those.
     let rows = sqlx::query(
         "SELECT inbox.*, account.name AS account, unit.decimals
          FROM creditd.inbox
@@ -62,10 +118,11 @@ async fn read_event(
          WHERE inbox.event_key IN (
              SELECT $1::UUID
              UNION
-             SELECT parked.event_key
+             SELECT unnest(ARRAY[parked.event_key,
+                 CASE WHEN parked.state = 'superseded' THEN parked.closed_by END])
              FROM creditd.parked
-             JOIN creditd.inbox AS conflict ON conflict.event_key = parked.event_key
-             WHERE conflict.source = $2 AND conflict.id = $3
+             JOIN creditd.inbox AS other ON other.event_key = parked.event_key
+             WHERE other.source = $2 AND other.id = $3
          )
          ORDER BY inbox.received_at, inbox.event_key",
     )
@@ -81,6 +138,77 @@ async fn read_event(
         events.push(event);
     }
     Ok(events)
+}
+
+/// Like [`event`], with all that explains each.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer.
+pub async fn explained(
+    pool: &PgPool,
+    key: EventKey,
+    source: &str,
+    id: &str,
+) -> Result<Vec<Explained>, ReadError> {
+    let read = async {
+        let mut all = Vec::new();
+        for event in read_event(pool, key, source, id).await? {
+            all.push(explain(pool, event).await?);
+        }
+        Ok(all)
+    };
+    read.await.map_err(ReadError::while_trying_to("explain the event"))
+}
+
+async fn explain(pool: &PgPool, event: EventFound) -> sqlx::Result<Explained> {
+    let Row { key, account_id, purchase_id, body } = &event.row;
+    let packages = match purchase_id {
+        Some(purchase) => packages(pool, *key, *purchase).await?,
+        None => Vec::new(),
+    };
+    let redelivered =
+        sqlx::query("SELECT count, last_at FROM creditd.redelivery WHERE event_key = $1")
+            .bind(key)
+            .try_map(|row: PgRow| {
+                Ok(Redelivered { count: row.try_get("count")?, last_at: instant(&row, "last_at")? })
+            })
+            .fetch_optional(pool)
+            .await?;
+    Ok(Explained {
+        packages,
+        notices: told_of(pool, *key, *account_id).await?,
+        redelivered,
+        parked: parked(pool, *key).await?,
+        decided: body.as_deref().and_then(Decided::of),
+        event,
+    })
+}
+
+async fn packages(pool: &PgPool, key: Uuid, purchase: i64) -> sqlx::Result<Vec<PackageFound>> {
+    sqlx::query(
+        "SELECT DISTINCT line.package, line.terms ->> 'catalog_hash' AS catalog_hash,
+             line.event_key = $1 AS granted
+         FROM creditd.purchase_line AS line
+         WHERE line.purchase_id = $2 AND line.terms IS NOT NULL
+             AND (line.event_key = $1 OR EXISTS (
+                 SELECT
+                 FROM creditd.reversal
+                 WHERE reversal.purchase_id = line.purchase_id
+                     AND reversal.line_no = line.line_no
+                     AND reversal.event_key = $1))
+         ORDER BY granted DESC, line.package, catalog_hash",
+    )
+    .bind(key)
+    .bind(purchase)
+    .try_map(|row: PgRow| {
+        Ok(PackageFound {
+            package: row.try_get("package")?,
+            catalog_hash: row.try_get("catalog_hash")?,
+            granted: row.try_get("granted")?,
+        })
+    })
+    .fetch_all(pool)
+    .await
 }
 
 /// The entries of one event, by the runs that it names: entries are not indexed by event.
@@ -141,6 +269,23 @@ impl EventFound {
             received_at: instant(row, "received_at")?,
             usage,
             entries: Vec::new(),
+            row: Row {
+                key: row.try_get("event_key")?,
+                account_id: row.try_get("account_id")?,
+                purchase_id: row.try_get("purchase_id")?,
+                body: row.try_get("body")?,
+            },
         })
+    }
+}
+
+impl Decided {
+    /// What a message says of who decided, if it is one of an operator.
+    fn of(body: &[u8]) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Message {
+            data: Decided,
+        }
+        serde_json::from_slice(body).ok().map(|Message { data }| data)
     }
 }

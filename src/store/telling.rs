@@ -1,8 +1,8 @@
 //! What an account was told and what waits to be told. Reads only.
 
 use serde_json::value::RawValue;
-use sqlx::Row as _;
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Row as _, types::Uuid};
 
 use super::ReadError;
 use super::reading::{account_id, instant};
@@ -82,6 +82,27 @@ async fn read(pool: &PgPool, account: &str, limit: u32) -> sqlx::Result<Option<T
         waiting_since: instant_or_none(&counts, "waiting_since")?,
         notices,
     }))
+}
+
+/// What was told of one event, in the order of the telling. Notices are not indexed by event, but
+/// for those of parked ones; an account's are looked through.
+pub(super) async fn told_of(
+    pool: &PgPool,
+    event: Uuid,
+    account: Option<i64>,
+) -> sqlx::Result<Vec<ToldNotice>> {
+    sqlx::query(
+        "SELECT notice_id::TEXT AS notice_id, sequence, type, source, id, occurred_at, recorded_at,
+             published_at, data
+         FROM creditd.notice
+         WHERE event_key = $1 AND (account_id = $2 OR account_id IS NULL)
+         ORDER BY recorded_at, sequence",
+    )
+    .bind(event)
+    .bind(account)
+    .try_map(|row: PgRow| ToldNotice::read(&row))
+    .fetch_all(pool)
+    .await
 }
 
 impl ToldNotice {

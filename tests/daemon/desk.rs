@@ -43,6 +43,19 @@ async fn what_was_missing_is_added_and_all_of_it_released() {
     let again = world.ends(1, &["parked", "release", "shop/u1", WHO[0], WHO[1]]).await;
     assert!(again.starts_with("shop/u1 untouched: released by ada at "), "{again}");
     assert_eq!(world.ends(0, &release).await, "[]\n");
+    let told = world.ends(0, &["explain", "shop/u1"]).await;
+    for says in [
+        "outcome     applied: it moved the credits below",
+        "then        released by ada at ",
+        "usage       3 of meter video cost 6 CRD, rule 5.1",
+    ] {
+        assert!(told.contains(says), "{says} is not in\n{told}");
+    }
+    let command = done[0]["command"].as_str().unwrap();
+    let told = world.ends(0, &["explain", &format!("creditd/{command}")]).await;
+    assert!(told.contains("decided     by ada, about shop/p"), "{told}");
+    let told = world.ends(1, &["explain", "shop/nobody"]).await;
+    assert_eq!(told, "no event called shop/nobody ever came\n");
     daemon.stop().await;
     world.proves().await;
 }

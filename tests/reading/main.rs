@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod commands;
+mod explaining;
 #[path = "../common/reading_database.rs"]
 mod reading_database;
 mod views;

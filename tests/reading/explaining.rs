@@ -1,0 +1,107 @@
+//! `creditd explain`: one event in words.
+
+use creditd::cli::explain::render;
+use creditd::ledger::EventKey;
+use creditd::store::events::explained;
+
+use crate::reading_database::{corrupt, with_books};
+
+fn key(event: u8) -> EventKey {
+    let mut key = [0; 16];
+    key[15] = event;
+    EventKey(key)
+}
+
+#[tokio::test]
+async fn a_payment_is_explained_by_its_package_its_entries_and_its_notices() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "INSERT INTO redelivery SELECT event_key, 2, '2026-02-01T00:00:00Z' FROM inbox
+             WHERE id = 'e4'",
+        )
+        .await;
+
+        let found = explained(&pool, key(4), "shop", "e4").await.unwrap();
+
+        let text = render(&found[0]);
+        println!("{text}");
+        assert!(text.starts_with(
+            "shop/e4 (payment.succeeded)\n\
+             outcome     applied: it moved the credits below\n\
+             account     acme\n\
+             occurred    2026-01-05 00:00:00Z\n\
+             received    2026-01-05 00:00:01Z; again 2 times since, last at 2026-02-01 00:00:00Z\n\
+             terms       granted by package "
+        ));
+        assert!(text.contains(", rule 4.2, of catalog "));
+        for word in ["granted", "repaid", "overdraft", "4.2", "4.4", "balance.credited"] {
+            assert!(text.contains(word), "{word}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn usage_and_refunds_are_explained_with_their_rules() {
+    with_books(async |pool| {
+        let usage = render(&explained(&pool, key(3), "shop", "e3").await.unwrap()[0]);
+        let refund = render(&explained(&pool, key(5), "shop", "e5").await.unwrap()[0]);
+        let declined = render(&explained(&pool, key(0x12), "shop", "e12").await.unwrap()[0]);
+        let waiting = render(&explained(&pool, key(6), "shop", "e6").await.unwrap()[0]);
+
+        println!("{usage}\n{refund}\n{declined}\n{waiting}");
+        assert!(usage.contains("usage       13000 of meter api_calls cost 130 CRD, rule 5.1\n"));
+        assert!(usage.contains("5.2") && usage.contains("5.4"));
+        assert!(refund.contains("terms       by the frozen terms of package "));
+        assert!(refund.contains(", rule 4.13, of catalog "));
+        assert!(declined.contains("outcome     declined: its lots did not suffice"));
+        assert!(declined.contains("5000 of meter words would have cost 5000 WRD, rule 5.1"));
+        assert!(declined.contains("no entries"));
+        assert!(waiting.contains("applied (waiting): it is remembered until what it refers to"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_parked_is_explained_with_what_became_of_it() {
+    with_books(async |pool| {
+        let open = render(&explained(&pool, key(7), "shop", "e7").await.unwrap()[0]);
+        corrupt(
+            &pool,
+            "INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
+                 occurred_at, received_at, body)
+             SELECT '00000000-0000-0000-0000-0000000000ff', fingerprint, 'creditd', 'discard:7',
+                 'event.discarded', 'applied', 'discarded', occurred_at, '2026-03-01',
+                 '{\"data\":{\"event\":\"shop/e7\",\"actor\":\"ada\",\"reason\":\"a test\"}}'
+             FROM inbox WHERE id = 'e7';
+             UPDATE inbox SET outcome = 'ignored', reason = 'discarded' WHERE id = 'e7';
+             UPDATE parked SET state = 'discarded', closed_at = '2026-03-01',
+                 closed_by = '00000000-0000-0000-0000-0000000000ff'",
+        )
+        .await;
+        let closed = explained(&pool, key(7), "shop", "e7").await.unwrap();
+        let mut command = [0; 16];
+        command[15] = 255;
+        let command = explained(&pool, EventKey(command), "creditd", "discard:7").await.unwrap();
+
+        assert!(open.contains("parked (unknown_package): it could not be applied"));
+        assert!(
+            open.contains("parked      as unknown_package at 2026-01-08 00:00:01Z: no package")
+        );
+        assert!(open.contains("now         it waits on the desk: it can be released once"));
+        let text = render(&closed[0]);
+        assert!(
+            text.contains("outcome     ignored (discarded): an operator gave it up, rule 9.3\n")
+        );
+        assert!(text.contains(
+            "then        discarded by ada at 2026-03-01 00:00:00Z, because: a test, rule 9.3\n"
+        ));
+        let text = render(&command[0]);
+        assert!(text.contains("decided     by ada, about shop/e7, because: a test\n"), "{text}");
+        let json = serde_json::to_value(&closed[0]).unwrap();
+        assert_eq!(json["parked"]["closed"]["actor"], "ada");
+        assert_eq!(json["redelivered"], serde_json::Value::Null);
+    })
+    .await;
+}
