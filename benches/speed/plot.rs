@@ -34,26 +34,29 @@ const STYLE: &str = "
   }
 ";
 
+struct Bar {
+    load: Load,
+    name: &'static str,
+    class: &'static str,
+    rate: Middle,
+}
+
 pub(crate) fn plot(report: &Report) -> String {
-    let bars: Vec<(Load, Contender, Middle)> = report
-        .pairs()
-        .into_iter()
-        .filter_map(|(load, who)| Some((load, who, report.rate(load, who)?)))
-        .collect();
-    let most = bars.iter().map(|(_, _, rate)| rate.most).fold(1.0, f64::max);
+    let bars = bars(report);
+    let most = bars.iter().map(|bar| bar.rate.most).fold(1.0, f64::max);
     let mut body = String::new();
     let mut y = MARGIN + BAR;
     line(&mut body, &format!(r#"<text x="{MARGIN}" y="{y}" class="load">Events a second</text>"#));
     let mut of = None;
-    for (load, who, rate) in bars {
-        if of != Some(load) {
+    for bar in bars {
+        if of != Some(bar.load) {
             y += HEADING;
-            let name = load.name();
+            let name = bar.load.name();
             line(&mut body, &format!(r#"<text x="{MARGIN}" y="{y}" class="load">{name}</text>"#));
-            of = Some(load);
+            of = Some(bar.load);
         }
         y += ROW;
-        bar(&mut body, y, who, rate, LENGTH / most);
+        bar.draw(&mut body, y, LENGTH / most);
     }
     let height = y + MARGIN;
     format!(
@@ -64,32 +67,51 @@ pub(crate) fn plot(report: &Report) -> String {
     )
 }
 
-fn bar(body: &mut String, y: f64, who: Contender, rate: Middle, scale: f64) {
-    let top = y - BAR + 3.0;
-    let middle = top + BAR / 2.0;
-    let class = match who {
-        Contender::Creditd | Contender::Two => "creditd",
-        Contender::OneByOne | Contender::Faststream => "other",
-        Contender::Consume | Contender::Write => "limit",
-    };
-    let width = rate.median * scale;
-    let (from, to) = (LEFT + rate.least * scale, LEFT + rate.most * scale);
-    let (name, count) = (who.name(), counted(rate.median));
-    let at = to.max(LEFT + width) + 6.0;
-    line(body, &format!(r#"<text x="{MARGIN}" y="{y:.0}">{name}</text>"#));
-    line(
-        body,
-        &format!(
-            r#"<rect x="{LEFT}" y="{top:.1}" width="{width:.1}" height="{BAR}" rx="2" class="{class}"/>"#
-        ),
-    );
-    line(
-        body,
-        &format!(
-            r#"<line x1="{from:.1}" x2="{to:.1}" y1="{middle:.1}" y2="{middle:.1}" class="spread"/>"#
-        ),
-    );
-    line(body, &format!(r#"<text x="{at:.1}" y="{y:.0}" class="count">{count}</text>"#));
+/// The contenders, and with the limit of the database the bound. The limit of the broker is left out: it
+/// is so far away that everything else would look alike.
+fn bars(report: &Report) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    for (load, who) in report.pairs() {
+        let class = match who {
+            Contender::Creditd | Contender::Two => "creditd",
+            Contender::OneByOne | Contender::Faststream => "other",
+            Contender::Write => "limit",
+            Contender::Consume => continue,
+        };
+        let rate = report.rate(load, who);
+        bars.extend(rate.map(|rate| Bar { load, name: who.name(), class, rate }));
+        if let (Contender::Write, Some(bound)) = (who, report.bound(load)) {
+            let rate = Middle { least: bound, median: bound, most: bound };
+            bars.push(Bar { load, name: "bound of both servers", class: "limit", rate });
+        }
+    }
+    bars
+}
+
+impl Bar {
+    fn draw(&self, body: &mut String, y: f64, scale: f64) {
+        let Self { name, class, rate, .. } = self;
+        let top = y - BAR + 3.0;
+        let middle = top + BAR / 2.0;
+        let width = rate.median * scale;
+        let (from, to) = (LEFT + rate.least * scale, LEFT + rate.most * scale);
+        let count = counted(rate.median);
+        let at = to + 6.0;
+        line(body, &format!(r#"<text x="{MARGIN}" y="{y:.0}">{name}</text>"#));
+        line(
+            body,
+            &format!(
+                r#"<rect x="{LEFT}" y="{top:.1}" width="{width:.1}" height="{BAR}" rx="2" class="{class}"/>"#
+            ),
+        );
+        line(
+            body,
+            &format!(
+                r#"<line x1="{from:.1}" x2="{to:.1}" y1="{middle:.1}" y2="{middle:.1}" class="spread"/>"#
+            ),
+        );
+        line(body, &format!(r#"<text x="{at:.1}" y="{y:.0}" class="count">{count}</text>"#));
+    }
 }
 
 fn line(body: &mut String, text: &str) {
