@@ -30,6 +30,8 @@ mod races;
 mod sound;
 #[path = "store/speed.rs"]
 mod speed;
+#[path = "store/time.rs"]
+mod time;
 #[path = "store/world.rs"]
 mod world;
 #[path = "store/young.rs"]

@@ -3,7 +3,7 @@
 //! A line is matched by its product and variant, else by its product alone; only a line without
 //! a product is matched by price (semantics 4.1). A key belongs to one package.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use toml::de::DeTable;
@@ -14,6 +14,7 @@ use crate::mistake::nearest;
 use super::meter::{self, Meter};
 use super::package::{Package, Price, Sold};
 use super::package_reader::{self, Declared};
+use super::policy::Policy;
 use super::raw::{At, Report};
 use super::reader::{Fields, Keys};
 use super::unit::{self, Unit};
@@ -38,9 +39,6 @@ struct Variants {
 
 pub(super) const KEYS: Keys =
     Keys { known: &["units", "packages", "meters", "policy"], later: &[] };
-
-pub(super) const POLICY_KEYS: Keys =
-    Keys { known: &["ignore"], later: &["late_usage", "expiry_grace", "notify_interval"] };
 
 impl Index {
     pub(super) fn unit(&self, code: &str) -> Option<&Unit> {
@@ -86,11 +84,7 @@ impl Index {
 }
 
 /// Reads everything, and reports every mistake. What is returned beside one is of no use.
-pub(super) fn read(
-    report: &Report<'_>,
-    table: &DeTable<'_>,
-    hash: &Name,
-) -> (Index, HashSet<String>) {
+pub(super) fn read(report: &Report<'_>, table: &DeTable<'_>, hash: &Name) -> (Index, Policy) {
     let root = Fields::new(report, "", 0, table, &KEYS);
     let units = read_units(&root);
     let meters = read_meters(&root, &units);
@@ -104,7 +98,7 @@ pub(super) fn read(
     let mut units: Vec<_> = units.into_values().flatten().collect();
     units.sort_by_key(|unit| root.at_within("units", &unit.code));
     index.units = units;
-    (index, read_policy(&root))
+    (index, Policy::read(&root))
 }
 
 /// Every unit by its code; `None` where it has mistakes.
@@ -174,13 +168,6 @@ fn read_packages(
         index.packages.push(package);
     }
     index
-}
-
-fn read_policy(root: &Fields<'_, '_>) -> HashSet<String> {
-    let Some(table) = root.table("policy") else { return HashSet::new() };
-    let policy = Fields::new(root.report(), "policy", table.at, table.value, &POLICY_KEYS);
-    let ignored = policy.names("ignore").unwrap_or_default();
-    ignored.into_iter().map(|name| name.value.to_string()).collect()
 }
 
 /// The tables of a list, each with its id, by which its keys are called in mistakes.

@@ -2,22 +2,23 @@
 //! checked as a whole, immutable afterwards. Pure: knows no event on the wire and no server.
 //!
 //! [`Catalog::parse`] is the only way in; a catalog that exists is valid. Reading order: `unit`,
-//! `package`, `meter` (the rules), `display` (text for people); `raw`, `reader`, `package_reader`
-//! (how the file is read); `index` (what is found by what).
+//! `package`, `meter`, `policy` (the rules), `display` (text for people); `raw`, `reader`, `span`,
+//! `package_reader` (how the file is read); `index` (what is found by what).
 
 mod display;
 mod index;
 mod meter;
 mod package;
 mod package_reader;
+mod policy;
 mod raw;
 mod reader;
+mod span;
 #[cfg(test)]
 mod tests;
 mod topup;
 mod unit;
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -32,6 +33,7 @@ use crate::ledger::{
 use crate::mistake::Mistake;
 
 use index::Index;
+use policy::Policy;
 
 /// The file within the configuration directory.
 pub const FILE: &str = "catalog.toml";
@@ -41,7 +43,7 @@ pub const FILE: &str = "catalog.toml";
 pub struct Catalog {
     hash: Name,
     index: Index,
-    ignored: HashSet<String>,
+    policy: Policy,
     warnings: Vec<Mistake>,
 }
 
@@ -92,9 +94,9 @@ impl Catalog {
         table: &DeTable<'_>,
     ) -> Result<Self, Vec<Mistake>> {
         let hash = hash(text);
-        let (index, ignored) = index::read(&report, table, &hash);
+        let (index, policy) = index::read(&report, table, &hash);
         let warnings = report.finish()?;
-        Ok(Self { hash, index, ignored, warnings })
+        Ok(Self { hash, index, policy, warnings })
     }
 
     /// What is allowed, but hardly meant; in the order of the file.
@@ -109,8 +111,12 @@ impl Catalog {
 
     /// What the ledger must know of every unit.
     pub fn rules(&self) -> Rules {
-        let units = self.units().map(|(code, unit)| (code.clone(), unit.watch())).collect();
-        Rules { units, ..Rules::default() }
+        Rules {
+            units: self.units().map(|(code, unit)| (code.clone(), unit.watch())).collect(),
+            late_usage: self.policy.late_usage,
+            expiry_grace: self.policy.expiry_grace,
+            ..Rules::default()
+        }
     }
 
     /// In the order of the file.
@@ -124,7 +130,7 @@ impl Catalog {
 
     /// Whether events of this type are acknowledged and have no effect.
     pub fn ignores(&self, event_type: &str) -> bool {
-        self.ignored.contains(event_type)
+        self.policy.ignored.contains(event_type)
     }
 
     /// Matches and prices one line of a payment (semantics 4.1, 4.2). Whether the account may buy

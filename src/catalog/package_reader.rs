@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ledger::{
-    ADJUSTMENT, AccountKind, Credits, Currency, Mode, Name, Number, OPENING_BALANCE,
-    PRIORITY_DEFAULT, Reset, ResetOverdraft, ResetScope, RevokeOnDispute, StatedMoney, Terms,
-    WhenSpent,
+    ADJUSTMENT, AccountKind, After, Credits, Currency, Expires, Mode, Name, Number,
+    OPENING_BALANCE, PRIORITY_DEFAULT, Reset, ResetOverdraft, ResetScope, RevokeOnDispute,
+    StatedMoney, Terms, Timestamp, WhenSpent,
 };
 
 use super::package::{Measure, Package, Price, Sells, Sold, Tier};
@@ -173,6 +173,8 @@ fn terms(
     let promotional = fields.flag("promotional", false);
     let priority = fields.integer("priority", i16::MIN..=i16::MAX).unwrap_or(PRIORITY_DEFAULT);
     let applies_to = applies_to(fields, declared);
+    let available_after = fields.span("available_after").unwrap_or_default();
+    let expires = expires(fields, available_after);
     let when_spent = fields.choice(
         "when_spent",
         &[("debt", WhenSpent::Debt), ("clamp", WhenSpent::Clamp), ("park", WhenSpent::Park)],
@@ -193,6 +195,8 @@ fn terms(
         promotional,
         priority,
         applies_to,
+        available_after,
+        expires,
         when_spent: when_spent.unwrap_or(WhenSpent::Debt),
         refundable,
         revoke_on_dispute: revoke_on_dispute.unwrap_or_default(),
@@ -222,6 +226,30 @@ fn mode(fields: &Fields<'_, '_>, unit: Option<&Unit>) -> Mode {
             Mode::Add
         }
     }
+}
+
+/// Warns of what would expire before it opens, where the file can tell.
+fn expires(fields: &Fields<'_, '_>, available_after: After) -> Expires {
+    let word = fields.choice("expires", &[("period", Expires::PeriodEnd)]);
+    let after = fields.span("expires_after");
+    if fields.has("expires") && fields.has("expires_after") {
+        let problem = "stands beside expires, and both say when";
+        fields.wrong("expires_after", problem, "keep one of expires and expires_after");
+    }
+    let is_over = |after: After| after.after(Timestamp::UNIX_EPOCH).ok();
+    match after {
+        Some(after) if after.is_zero() => {
+            let remedy = "write how long the credits last, or leave it out: they never expire";
+            fields.wrong("expires_after", "is no time at all", remedy);
+        }
+        Some(after) if is_over(after) <= is_over(available_after) => fields.warn(
+            "expires_after",
+            "is over before the credits can be used",
+            "write a longer time than available_after",
+        ),
+        Some(_) | None => {}
+    }
+    word.or(after.map(Expires::After)).unwrap_or_default()
 }
 
 fn applies_to(fields: &Fields<'_, '_>, declared: &Declared<'_>) -> Vec<Name> {

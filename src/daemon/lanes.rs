@@ -63,6 +63,7 @@ fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize
         Asks::Command(Command::Use(usage)) => hashed(&usage.account, count),
         Asks::Command(Command::Adjust(adjustment)) => hashed(&adjustment.account, count),
         Asks::Command(Command::Update(update)) => hashed(&update.account, count),
+        Asks::Command(Command::Time(due)) => hashed(&due.account, count),
         Asks::Command(Command::Pay(payment)) => {
             let lane = hashed::<Name>(&payment.account, count);
             for reference in &payment.references {

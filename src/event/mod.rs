@@ -16,6 +16,7 @@ mod meaning;
 mod message;
 mod payment;
 mod refund;
+mod time;
 mod usage;
 mod void;
 
@@ -33,6 +34,7 @@ use crate::ledger::{
 
 pub use meaning::event_key;
 pub use message::{Header, Message};
+pub use time::{due_body, due_request, due_requests, kind_of};
 
 /// The event types that this version applies.
 pub const KINDS: [&str; 8] = [
@@ -98,6 +100,10 @@ pub fn read(
         return request;
     };
     let name = EventName { source: envelope.source.clone(), id };
+    if time::is_own(&name) {
+        let detail = format!("the id {} is a name of creditd's own commands", name.id);
+        return unnamed(message, Reason::Malformed.because(detail));
+    }
     let decoded = decode(&envelope, &name, catalog, sources);
     let (fingerprint, asks) = match decoded {
         Ok(decoded) => decoded,

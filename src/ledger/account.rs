@@ -1,11 +1,14 @@
 //! Accounts and their balances.
 //!
-//! A [`Balance`] is one account in one unit: the open lots in draw order, the overdraft, and what
-//! is latched. Invariants (semantics 10.1): `0 <= remaining <= granted` per lot, and
-//! `balance = sum of remaining - overdraft`. Every change goes through [`Balance::move_lot`] or
-//! [`Balance::move_overdraft`], which write the entry in the same breath.
+//! A [`Balance`] is one account in one unit: the open lots in draw order, the overdraft, what waits
+//! to be opened, and what is latched. Invariants (semantics 10.1): `0 <= remaining <= granted` per
+//! lot, `balance = what open lots hold - overdraft`, `pending = what pending lots hold`. Every
+//! change goes through [`Balance::move_lot`] or [`Balance::move_overdraft`], which write the entry
+//! in the same breath.
 
 use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 
 use super::amount::{Credits, Overflow};
 use super::entry::{Cause, Entry, EntryKind};
@@ -47,7 +50,7 @@ pub struct Declines {
     pub held: i64,
 }
 
-const DECLINED_NOTICE_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(1);
+const DECLINED_NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
@@ -56,6 +59,8 @@ pub struct Balance {
     /// What the open lots hold, minus the overdraft.
     pub balance: Credits,
     pub overdraft: Credits,
+    /// What the pending lots hold; no part of the balance.
+    pub pending: Credits,
     /// The last entry's number, from 1, without a gap.
     pub entry_seq: i64,
     pub last_lot: LotNo,
@@ -63,7 +68,7 @@ pub struct Balance {
     /// Thresholds that were told and are not yet recovered from, highest first.
     pub latched: Vec<Credits>,
     pub depleted: bool,
-    /// Open lots in draw order, and whichever closed ones this batch needs.
+    /// Open and pending lots in draw order, and whichever closed ones this batch needs.
     pub lots: Vec<Lot>,
     /// What lots paid into the overdraft, oldest first, as far as needed to unwind it.
     pub repayments: Vec<Repayment>,
@@ -132,6 +137,13 @@ impl Account {
     }
 }
 
+/// What an entry moves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Total {
+    Balance,
+    Pending,
+}
+
 impl Balance {
     pub fn new(account: AccountId, unit: Name) -> Self {
         Self {
@@ -139,6 +151,7 @@ impl Balance {
             unit,
             balance: Credits::ZERO,
             overdraft: Credits::ZERO,
+            pending: Credits::ZERO,
             entry_seq: 0,
             last_lot: LotNo(0),
             last_repayment: 0,
@@ -182,7 +195,8 @@ impl Balance {
             .any(|family| self.resets.get(family).is_some_and(|newest| newest > mark))
     }
 
-    /// Moves credits into (or, negative, out of) a lot and writes the entry.
+    /// Moves credits into (or, negative, out of) a lot and writes the entry. What a pending lot
+    /// holds is pending, what any other holds is balance.
     ///
     /// # Errors
     /// [`Overflow`] when the lot would hold less than nothing or more than was granted, or is not
@@ -202,7 +216,45 @@ impl Balance {
         }
         lot.remaining = remaining;
         lot.change.touch();
-        self.write(Some(no), credits, kind, cause, entries)
+        let of = match lot.is_pending {
+            true => Total::Pending,
+            false => Total::Balance,
+        };
+        self.write(of, Some(no), credits, kind, cause, entries)
+    }
+
+    /// Opens a pending lot: what it holds moves out of what is pending and into the balance.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot is not there, or the balance would not fit.
+    pub fn open_lot(
+        &mut self,
+        no: LotNo,
+        cause: &Cause,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Overflow> {
+        let credits = self.lot(no).ok_or(Overflow)?.remaining;
+        self.move_lot(no, credits.negated()?, EntryKind::Opened, cause, entries)?;
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        lot.is_pending = false;
+        self.move_lot(no, credits, EntryKind::Opened, cause, entries)
+    }
+
+    /// Takes from a lot what expired in it, and remembers that it did.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot is not there, or holds less.
+    pub fn expire_lot(
+        &mut self,
+        no: LotNo,
+        credits: Credits,
+        cause: &Cause,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Overflow> {
+        self.move_lot(no, credits.negated()?, EntryKind::Expired, cause, entries)?;
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        lot.expired = lot.expired.plus(credits)?;
+        Ok(())
     }
 
     /// Adds to (or, negative, lowers) the overdraft and writes the entry, whose sign is the
@@ -222,7 +274,7 @@ impl Balance {
             return Err(Overflow);
         }
         self.overdraft = overdraft;
-        self.write(None, credits.negated()?, kind, cause, entries)
+        self.write(Total::Balance, None, credits.negated()?, kind, cause, entries)
     }
 
     /// Notes that a lot lost credits to a reset; the entries are the caller's.
@@ -303,13 +355,18 @@ impl Balance {
 
     fn write(
         &mut self,
+        of: Total,
         lot: Option<LotNo>,
         credits: Credits,
         kind: EntryKind,
         cause: &Cause,
         entries: &mut Vec<Entry>,
     ) -> Result<(), Overflow> {
-        self.balance = self.balance.plus(credits)?;
+        let total = match of {
+            Total::Balance => &mut self.balance,
+            Total::Pending => &mut self.pending,
+        };
+        *total = total.plus(credits)?;
         self.entry_seq = self.entry_seq.checked_add(1).ok_or(Overflow)?;
         self.change.touch();
         entries.push(Entry {
@@ -318,6 +375,7 @@ impl Balance {
             seq: self.entry_seq,
             kind,
             lot,
+            is_pending: of == Total::Pending,
             credits,
             balance_after: self.balance,
             event: cause.event,

@@ -7,6 +7,7 @@ use super::names::{AccountKind, EventKey, EventName, Fingerprint, Name, Referenc
 use super::outcome::Rejection;
 use super::settings::{Said, TopUp};
 use super::terms::{Priced, WhenShort};
+use super::time::Due;
 
 /// One event, ready to be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum Command {
     Update(Box<AccountUpdate>),
     Release(Box<Release>),
     Discard(Discard),
+    /// What time asks of a lot.
+    Time(Due),
 }
 
 /// `payment.succeeded`.

@@ -13,7 +13,9 @@ pub struct Entry {
     pub kind: EntryKind,
     /// `None`: the overdraft.
     pub lot: Option<LotNo>,
-    /// Signed as the balance sees it.
+    /// It moves what is pending, and leaves the balance as it is.
+    pub is_pending: bool,
+    /// Signed as the balance, or what is pending, sees it.
     pub credits: Credits,
     pub balance_after: Credits,
     pub event: EventKey,
@@ -50,10 +52,14 @@ pub enum EntryKind {
     Forgiven,
     /// An operator put credits in or took them out.
     Adjusted,
+    /// Out of what is pending and into the balance, as a pair.
+    Opened,
+    /// Lost because its time was over.
+    Expired,
 }
 
 impl EntryKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Granted,
         Self::Used,
         Self::Overdrawn,
@@ -64,6 +70,8 @@ impl EntryKind {
         Self::Repaid,
         Self::Forgiven,
         Self::Adjusted,
+        Self::Opened,
+        Self::Expired,
     ];
 
     pub fn code(self) -> &'static str {
@@ -78,6 +86,8 @@ impl EntryKind {
             Self::Repaid => "repaid",
             Self::Forgiven => "forgiven",
             Self::Adjusted => "adjusted",
+            Self::Opened => "opened",
+            Self::Expired => "expired",
         }
     }
 
@@ -92,6 +102,8 @@ impl EntryKind {
             Self::Forfeited | Self::Carried => "4.3",
             Self::Repaid | Self::Forgiven => "4.4",
             Self::Adjusted => "6.1",
+            Self::Opened => "4.5",
+            Self::Expired => "7.2",
         }
     }
 

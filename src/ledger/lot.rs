@@ -1,4 +1,7 @@
-//! Lots: blocks of granted credits, the order in which they are drawn, and what resets do to them.
+//! Lots: blocks of granted credits, pending, open or closed; the order in which they are drawn, and
+//! what resets and time do to them.
+
+use jiff::SignedDuration;
 
 use super::account::Change;
 use super::amount::{Credits, Overflow};
@@ -17,11 +20,16 @@ pub struct Lot {
     pub forfeited: Credits,
     /// How much of what it lost counts as taken back by its purchase's reversal.
     pub counted: Credits,
+    /// What this lot lost by expiring.
+    pub expired: Credits,
+    /// Granted, and not usable before `opened_at`: what it holds is pending, not balance.
+    pub is_pending: bool,
     pub promotional: bool,
     pub priority: i16,
     /// The meters that it may pay for; empty: all.
     pub applies_to: Vec<Name>,
     pub expires_at: Option<Timestamp>,
+    /// When it opens or opened by the world's clock: when it was granted, or that long after.
     pub opened_at: Timestamp,
     /// Orders resets: when it was paid, then by which reference.
     pub paid: ResetMark,
@@ -68,16 +76,45 @@ pub(super) fn whole_unit() -> Name {
 }
 
 impl Lot {
+    /// Whether it holds credits that are part of the balance.
     pub fn is_open(&self) -> bool {
-        self.remaining.is_positive()
+        self.remaining.is_positive() && !self.is_pending
     }
 
-    /// What it lost and no reversal has counted as taken back yet.
+    /// Whether it holds credits that may be drawn: what has expired counts in the balance until
+    /// the expiry is posted, but only late usage draws on it (semantics 7.2).
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.is_open() && self.expires_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether usage that happened at `occurred_at` may draw on it now: also on a lot that expired
+    /// after that, for as long as late usage is waited for (semantics 5.3).
+    pub fn is_usable_late(
+        &self,
+        occurred_at: Timestamp,
+        now: Timestamp,
+        late_usage: SignedDuration,
+    ) -> bool {
+        let was_in_time = |expires_at: Timestamp| {
+            occurred_at < expires_at && now.duration_since(expires_at) < late_usage
+        };
+        self.is_usable(now) || (self.is_open() && self.expires_at.is_some_and(was_in_time))
+    }
+
+    /// Whether its expiry has been posted, or is due to be: what it is given back expires at once
+    /// (semantics 4.10).
+    pub fn has_expired(&self, now: Timestamp, expiry_grace: SignedDuration) -> bool {
+        let is_due = |expires_at| now.duration_since(expires_at) >= expiry_grace;
+        self.expired.is_positive() || self.expires_at.is_some_and(is_due)
+    }
+
+    /// What it lost, to resets or by expiring, and no reversal has counted as taken back yet.
     ///
     /// # Errors
     /// [`Overflow`] when the books are broken.
     pub fn uncounted(&self) -> Result<Credits, Overflow> {
-        Ok(self.forfeited.minus(self.counted)?.max(Credits::ZERO))
+        let lost = self.forfeited.plus(self.expired)?;
+        Ok(lost.minus(self.counted)?.max(Credits::ZERO))
     }
 
     /// Whether usage of `meter` may draw on it; without a meter, only an unscoped lot.

@@ -1,8 +1,9 @@
 //! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
-//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`, `entry`,
-//! `purchase`, `book` (the books); `post` (the rules); `notices` (what is told).
+//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`,
+//! `entry`, `purchase`, `book` (the books); `post` (the rules); `time` (what falls due by itself);
+//! `notices` (what is told).
 
 mod account;
 mod amount;
@@ -21,6 +22,7 @@ mod post;
 mod purchase;
 mod settings;
 mod terms;
+mod time;
 
 pub use account::{Account, Balance, Change, Declines, Repayment};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
@@ -48,6 +50,7 @@ pub use purchase::{
 };
 pub use settings::{Said, Settings, Stamped, TopUp};
 pub use terms::{
-    ADJUSTMENT, Mode, OPENING_BALANCE, PRIORITY_DEFAULT, Priced, Pricing, Reset, ResetOverdraft,
-    ResetScope, RevokeOnDispute, Terms, Watch, WhenShort, WhenSpent,
+    ADJUSTMENT, Expires, Mode, OPENING_BALANCE, PRIORITY_DEFAULT, Priced, Pricing, Reset,
+    ResetOverdraft, ResetScope, RevokeOnDispute, Terms, Watch, WhenShort, WhenSpent,
 };
+pub use time::{After, Due, DueKind, due, next_due};

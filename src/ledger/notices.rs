@@ -23,6 +23,7 @@ pub struct Notice {
     pub tells: Tells,
     pub balance: Credits,
     pub overdraft: Credits,
+    pub pending: Credits,
     pub about: About,
     pub event: EventKey,
     pub event_name: EventName,
@@ -47,6 +48,7 @@ pub enum Tells {
     Credited { credits: Credits, money: Option<Money>, expires_at: Option<Timestamp> },
     Revoked { credits: Credits, shortfall: Credits },
     Restored { credits: Credits },
+    Expired { credits: Credits, expires_at: Option<Timestamp> },
     Reset { forfeited: Credits, carried: Credits, forgiven: Credits },
     Adjusted { credits: Credits, expires_at: Option<Timestamp> },
     Low { threshold: Credits, moved: Credits },
@@ -100,6 +102,7 @@ impl Tells {
             Self::Credited { .. } => "balance.credited",
             Self::Revoked { .. } => "balance.revoked",
             Self::Restored { .. } => "balance.restored",
+            Self::Expired { .. } => "balance.expired",
             Self::Reset { .. } => "balance.reset",
             Self::Adjusted { .. } => "balance.adjusted",
             Self::Low { .. } => "balance.low",
@@ -224,9 +227,9 @@ impl Sender<'_> {
         about: About,
     ) -> Notice {
         let sequence = account.next_notice();
-        let (balance, overdraft) = match account.balances.get(unit) {
-            Some(balance) => (balance.balance, balance.overdraft),
-            None => (Credits::ZERO, Credits::ZERO),
+        let [balance, overdraft, pending] = match account.balances.get(unit) {
+            Some(balance) => [balance.balance, balance.overdraft, balance.pending],
+            None => [Credits::ZERO; 3],
         };
         Notice {
             account: account.id,
@@ -237,6 +240,7 @@ impl Sender<'_> {
             tells,
             balance,
             overdraft,
+            pending,
             about,
             event: self.request.key,
             event_name: self.request.name.clone(),

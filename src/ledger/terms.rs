@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::amount::Credits;
 use super::names::{AccountKind, Name};
 use super::outcome::Rejection;
+use super::time::After;
 
 /// Stand where a lot's package stands, for lots that nobody bought; no package is called so.
 pub const ADJUSTMENT: &str = "adjustment";
@@ -33,6 +34,11 @@ pub struct Terms {
     pub priority: i16,
     /// The meters that these credits may pay for; empty: all.
     pub applies_to: Vec<Name>,
+    /// How long after the event's time the lot opens.
+    #[serde(default)]
+    pub available_after: After,
+    #[serde(default)]
+    pub expires: Expires,
     pub when_spent: WhenSpent,
     pub refundable: bool,
     #[serde(default)]
@@ -47,6 +53,18 @@ impl Terms {
             Mode::Reset(reset) => reset.restore_forfeited,
         }
     }
+}
+
+/// When credits expire (semantics 4.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expires {
+    #[default]
+    Never,
+    /// So long after they were paid.
+    After(After),
+    /// With the period that their line pays for.
+    PeriodEnd,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -122,7 +122,7 @@ pub fn render(notice: &Notice, catalog: &Catalog) -> Wire {
         credits: text(credits),
         display: display(shown),
         balance: text(notice.balance),
-        pending: text(Credits::ZERO),
+        pending: text(notice.pending),
         overdraft: text(notice.overdraft),
         own,
         package: about.package.as_deref(),
@@ -170,6 +170,10 @@ fn told(
             (*credits, *credits, Own { shortfall, ..none })
         }
         Tells::Restored { credits } => (*credits, *credits, none),
+        Tells::Expired { credits, expires_at } => {
+            let expires_at = expires_at.map(|at| at.to_string());
+            (*credits, *credits, Own { expires_at, ..none })
+        }
         Tells::Reset { forfeited, carried, forgiven } => {
             let own = Own {
                 forfeited: Some(text(*forfeited)),

@@ -12,7 +12,7 @@ pub(super) async fn load(
     names: &mut Names,
 ) -> Result<Vec<Balance>, StoreError> {
     let statement = sqlx::query(
-        "SELECT account_id, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
+        "SELECT account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
              latched, depleted
          FROM balance
          WHERE account_id = ANY($1)",
@@ -26,6 +26,7 @@ pub(super) async fn load(
             let mut balance = Balance::new(id, columns.name(names)?);
             balance.balance = columns.credits()?;
             balance.overdraft = columns.credits()?;
+            balance.pending = columns.credits()?;
             balance.entry_seq = columns.next()?;
             balance.last_lot = LotNo(columns.next()?);
             balance.last_repayment = columns.next()?;
@@ -54,13 +55,13 @@ pub(super) async fn insert(
     }
     let statement = sqlx::query(
         "INSERT INTO balance (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, updated_at)
+             last_repayment, latched, depleted, pending, updated_at)
          SELECT account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched::BIGINT[], depleted, $10
+             last_repayment, latched::BIGINT[], depleted, pending, $11
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted)",
+             last_repayment, latched, depleted, pending)",
     );
     tx.run("write new balances", bound(statement, &new, now)).await.map(|_| ())
 }
@@ -84,11 +85,12 @@ pub(super) async fn update(
              last_repayment = new.last_repayment,
              latched = new.latched::BIGINT[],
              depleted = new.depleted,
-             updated_at = $10
+             pending = new.pending,
+             updated_at = $11
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted)
+             last_repayment, latched, depleted, pending)
          WHERE balance.account_id = ANY (ARRAY[new.account_id]) AND balance.unit = new.unit",
     );
     tx.run("write balances", bound(statement, &changed, now)).await.map(|_| ())
@@ -109,5 +111,6 @@ fn bound<'q>(
         .bind(column(balances, |balance| balance.last_repayment))
         .bind(column(balances, |balance| credits_array(&balance.latched)))
         .bind(column(balances, |balance| balance.depleted))
+        .bind(column(balances, |balance| balance.pending.steps()))
         .bind(at(now))
 }

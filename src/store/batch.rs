@@ -98,11 +98,13 @@ impl Loading {
         if self.lock_accounts(tx, &owners).await? == Held::Moved {
             return Ok(Held::Moved);
         }
-        if self.wanted.references.is_empty() {
+        if !self.wanted.names_purchases() {
             return Ok(Held::All);
         }
-        let purchases = purchase::reserve(tx, self.wanted.purchases).await?;
-        self.book.ids = Ids::Reserved { purchases };
+        if self.wanted.purchases > 0 {
+            let purchases = purchase::reserve(tx, self.wanted.purchases).await?;
+            self.book.ids = Ids::Reserved { purchases };
+        }
         self.lock_purchases(tx).await
     }
 
@@ -188,7 +190,9 @@ impl Loading {
     /// Locks and loads the purchases that are named, whole. Their accounts are locked already,
     /// unless one was paid or merged since it was looked up.
     async fn lock_purchases(&mut self, tx: &mut Session) -> Result<Held, StoreError> {
-        let rows = purchase::lock(tx, &self.wanted.references, &mut self.names).await?;
+        let rows =
+            purchase::lock(tx, &self.wanted.references, &self.wanted.of_lots, &mut self.names)
+                .await?;
         let ids: Vec<PurchaseId> = rows.iter().map(|row| row.id).collect();
         let references =
             reference::load(tx, &ids, &self.wanted.references, &mut self.names).await?;
@@ -248,7 +252,7 @@ impl Loading {
         Ok(())
     }
 
-    /// What the locked accounts own: balances, open lots, and for purchases what a reset or a
+    /// What the locked accounts own: balances, lots that hold something, and for purchases what a reset or a
     /// refund has to see besides.
     async fn load_owned(&mut self, tx: &mut Session) -> Result<(), StoreError> {
         let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
@@ -261,7 +265,7 @@ impl Loading {
             for place in lot::load_open(tx, &ids, &mut self.names).await? {
                 self.put_lot(place);
             }
-            if !self.wanted.references.is_empty() {
+            if self.wanted.names_purchases() {
                 self.load_for_purchases(tx, &ids).await?;
             }
         }

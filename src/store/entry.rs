@@ -15,13 +15,13 @@ pub(super) async fn insert(
     }
     let statement = sqlx::query(
         "INSERT INTO entry (account_id, unit, seq, kind, lot_no, credits, balance_after,
-             event_key, occurred_at, recorded_at)
+             event_key, occurred_at, pending, recorded_at)
          SELECT account_id, unit, seq, kind, lot_no, credits, balance_after,
-             event_key, occurred_at, $10
+             event_key, occurred_at, pending, $11
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::TEXT[], $5::INTEGER[],
-             $6::BIGINT[], $7::BIGINT[], $8::UUID[], $9::TIMESTAMPTZ[])
+             $6::BIGINT[], $7::BIGINT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::BOOLEAN[])
              AS new (account_id, unit, seq, kind, lot_no, credits, balance_after,
-             event_key, occurred_at)",
+             event_key, occurred_at, pending)",
     )
     .bind(column(entries, |entry| entry.account.0))
     .bind(column(entries, |entry| &*entry.unit))
@@ -32,6 +32,7 @@ pub(super) async fn insert(
     .bind(column(entries, |entry| entry.balance_after.steps()))
     .bind(column(entries, |entry| key(entry.event)))
     .bind(column(entries, |entry| at(entry.occurred_at)))
+    .bind(column(entries, |entry| entry.is_pending))
     .bind(at(now));
     tx.run("write entries", statement).await.map(|_| ())
 }

@@ -28,7 +28,7 @@ pub(super) struct Row<'a> {
     pub(super) lot: &'a Lot,
 }
 
-/// The open lots of accounts that are locked.
+/// The lots of accounts that are locked in which anything remains, pending ones too.
 pub(super) async fn load_open(
     tx: &mut Session,
     accounts: &[AccountId],
@@ -36,7 +36,8 @@ pub(super) async fn load_open(
 ) -> Result<Vec<Place>, StoreError> {
     let statement = sqlx::query(
         "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
-             counted, promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             counted, expired, pending, promotional, priority, applies_to, expires_at, opened_at,
+             paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM lot
          WHERE account_id = ANY($1) AND open",
@@ -57,7 +58,8 @@ pub(super) async fn load_closed(
     }
     let statement = sqlx::query(
         "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
-             counted, promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
+             counted, expired, pending, promotional, priority, applies_to, expires_at, opened_at,
+             paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
          JOIN lot
@@ -82,17 +84,19 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     let statement = sqlx::query(
         "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, open, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, cost_minor, currency, purchase_id)
+             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending)
          SELECT account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, 0 < remaining, promotional, priority, applies_to::TEXT[],
-             expires_at, opened_at, paid_at, paid_by, cost_minor, currency, purchase_id
+             expires_at, opened_at, paid_at, paid_by, cost_minor, currency, purchase_id, expired,
+             pending
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::TEXT[], $5::TEXT[],
              $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[],
              $11::SMALLINT[], $12::TEXT[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
-             $15::TIMESTAMPTZ[], $16::TEXT[], $17::BIGINT[], $18::TEXT[], $19::BIGINT[])
+             $15::TIMESTAMPTZ[], $16::TEXT[], $17::BIGINT[], $18::TEXT[], $19::BIGINT[],
+             $20::BIGINT[], $21::BOOLEAN[])
              AS new (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, cost_minor, currency, purchase_id)",
+             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending)",
     )
     .bind(column(&new, |row| row.account.0))
     .bind(column(&new, |row| &**row.unit))
@@ -112,12 +116,14 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&new, |row| &*row.lot.paid.reference))
     .bind(column(&new, |row| row.lot.cost.map(|cost| cost.minor)))
     .bind(column(&new, |row| row.lot.cost.as_ref().map(|cost| cost.currency.code())))
-    .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)));
+    .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)))
+    .bind(column(&new, |row| row.lot.expired.steps()))
+    .bind(column(&new, |row| row.lot.is_pending));
     tx.run("write new lots", statement).await.map(|_| ())
 }
 
-/// Only what can change of a lot, and `open` only by its value: an update that leaves it alone
-/// stays off the indexes.
+/// Only what can change of a lot, and `open` and `pending` only by their values: an update that
+/// leaves them alone stays off the indexes.
 pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
     let changed: Vec<Row<'_>> =
         lots.iter().copied().filter(|row| row.lot.change == Change::Changed).collect();
@@ -129,10 +135,12 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
          SET remaining = new.remaining,
              forfeited = new.forfeited,
              counted = new.counted,
+             expired = new.expired,
+             pending = new.pending,
              open = 0 < new.remaining
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[],
-             $6::BIGINT[])
-             AS new (account_id, unit, lot_no, remaining, forfeited, counted)
+             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[])
+             AS new (account_id, unit, lot_no, remaining, forfeited, counted, expired, pending)
          WHERE lot.account_id = ANY (ARRAY[new.account_id])
              AND lot.unit = new.unit
              AND lot.lot_no = new.lot_no",
@@ -142,7 +150,9 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&changed, |row| row.lot.no.0))
     .bind(column(&changed, |row| row.lot.remaining.steps()))
     .bind(column(&changed, |row| row.lot.forfeited.steps()))
-    .bind(column(&changed, |row| row.lot.counted.steps()));
+    .bind(column(&changed, |row| row.lot.counted.steps()))
+    .bind(column(&changed, |row| row.lot.expired.steps()))
+    .bind(column(&changed, |row| row.lot.is_pending));
     tx.run("write lots", statement).await.map(|_| ())
 }
 
@@ -157,6 +167,8 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         remaining: columns.credits()?,
         forfeited: columns.credits()?,
         counted: columns.credits()?,
+        expired: columns.credits()?,
+        is_pending: columns.next()?,
         promotional: columns.next()?,
         priority: columns.next()?,
         applies_to: {

@@ -12,6 +12,7 @@ use super::grant;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "books", include_str!("../../migrations/0001_books.sql")),
     (2, "reading", include_str!("../../migrations/0002_reading.sql")),
+    (3, "time", include_str!("../../migrations/0003_time.sql")),
     (4, "disputes", include_str!("../../migrations/0004_disputes.sql")),
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),

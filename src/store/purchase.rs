@@ -61,11 +61,12 @@ pub(super) async fn reserve(tx: &mut Session, count: usize) -> Result<Vec<Purcha
     Ok(ids)
 }
 
-/// Locks and reads the purchases that these references name, in the one order in which every
+/// Locks and reads the purchases that these references and ids name, in the one order in which every
 /// daemon does: by id, after the accounts.
 pub(super) async fn lock(
     tx: &mut Session,
     wanted: &[Reference],
+    ids: &[PurchaseId],
     names: &mut Names,
 ) -> Result<Vec<Row>, StoreError> {
     // "+ 0" keeps the planner from walking all purchases in the order of their key.
@@ -79,13 +80,14 @@ pub(super) async fn lock(
                  ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
                  AND purchase_reference.kind = wanted.kind
                  AND purchase_reference.value = wanted.value
-         ))
+         ) || $4::BIGINT[])
          ORDER BY purchase_id + 0
          FOR NO KEY UPDATE OF purchase",
     )
     .bind(column(wanted, |reference| &*reference.namespace))
     .bind(column(wanted, |reference| reference.kind.code()))
-    .bind(column(wanted, |reference| &*reference.value));
+    .bind(column(wanted, |reference| &*reference.value))
+    .bind(column(ids, |id| id.0));
     let rows = tx.rows("lock purchases", statement).await?;
     rows.iter()
         .map(|row| {

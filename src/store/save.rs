@@ -176,7 +176,8 @@ fn names(request: &Request) -> &[Reference] {
             | Command::Adjust(_)
             | Command::Update(_)
             | Command::Release(_)
-            | Command::Discard(_),
+            | Command::Discard(_)
+            | Command::Time(_),
         )
         | Asks::Nothing
         | Asks::Noted

@@ -74,7 +74,7 @@ macro_rules! checks {
 const CHECKS: [Check; 20] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
-    "balances": "a balance is the sum of its entries, and of its open lots minus its overdraft",
+    "balances": "balance and pending are the sums of their entries, and of the lots that hold them",
     "chain": "entries are numbered without a gap and each balance follows from the one before",
     "causes": "every entry has exactly one cause, and usage took what it cost",
     "inbox": "an applied event has entries or a reason for none, and its message is kept",

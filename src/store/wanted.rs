@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ledger::{Asks, Command, Name, Reference, Request};
+use crate::ledger::{Asks, Command, Name, PurchaseId, Reference, Request};
 
 /// What the new events of a batch name.
 #[derive(Default)]
@@ -12,6 +12,8 @@ pub(super) struct Wanted {
     pub(super) references: Vec<Reference>,
     /// How many events may come to make a purchase.
     pub(super) purchases: usize,
+    /// Purchases of lots that time asks something of.
+    pub(super) of_lots: Vec<PurchaseId>,
 }
 
 impl Wanted {
@@ -20,6 +22,7 @@ impl Wanted {
             HashSet::with_capacity(requests.size_hint().1.unwrap_or(0));
         let mut references: HashSet<&Reference> = HashSet::new();
         let mut purchases = 0_usize;
+        let mut of_lots = Vec::new();
         for request in requests {
             match &request.event().asks {
                 Asks::Command(Command::Use(usage)) => {
@@ -40,6 +43,10 @@ impl Wanted {
                     references.extend(&refund.references);
                     purchases = purchases.saturating_add(1);
                 }
+                Asks::Command(Command::Time(due)) => {
+                    accounts.insert(&due.account);
+                    of_lots.extend(due.purchase);
+                }
                 Asks::Command(Command::Release(_) | Command::Discard(_))
                 | Asks::Nothing
                 | Asks::Noted
@@ -50,6 +57,11 @@ impl Wanted {
             accounts: accounts.into_iter().cloned().collect(),
             references: references.into_iter().cloned().collect(),
             purchases,
+            of_lots,
         }
+    }
+
+    pub(super) fn names_purchases(&self) -> bool {
+        !self.references.is_empty() || !self.of_lots.is_empty()
     }
 }

@@ -7,11 +7,9 @@ use proptest::prelude::*;
 
 use crate::words::*;
 
-/// A random event about one of a few purchases and accounts.
-pub fn any_command() -> impl Strategy<Value = Command> {
-    let id = |purchase: u8| format!("in_{purchase}");
-    let account = |purchase: u8| if purchase.is_multiple_of(2) { "acme" } else { "beta" };
-    let packages = prop_oneof![
+/// A package of each kind that terms can make.
+fn any_package() -> impl Strategy<Value = Package> + Clone {
+    prop_oneof![
         Just(package("p", 101)),
         Just(package("gift", 33).promotional()),
         Just(package("scoped", 20).for_meters(&["tokens"])),
@@ -20,6 +18,9 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         Just(package("final", 50).final_sale()),
         Just(package("late", 40).revoked_when_lost()),
         Just(package("kind", 80).reset("plan").restoring()),
+        Just(package("settling", 45).pending(20)),
+        Just(package("brief", 55).expiring(15)),
+        Just(package("season", 65).pending(10).expiring(400).reset("plan")),
         Just(package("plan", 90).reset("plan")),
         Just(package("rolling", 70).reset_with(
             "plan",
@@ -28,7 +29,14 @@ pub fn any_command() -> impl Strategy<Value = Command> {
             ResetOverdraft::Repay
         )),
         Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
-    ];
+    ]
+}
+
+/// A random event about one of a few purchases and accounts.
+pub fn any_command() -> impl Strategy<Value = Command> {
+    let id = |purchase: u8| format!("in_{purchase}");
+    let account = |purchase: u8| if purchase.is_multiple_of(2) { "acme" } else { "beta" };
+    let packages = any_package();
     let status = prop_oneof![
         Just(RefundStatus::Pending),
         Just(RefundStatus::Succeeded),

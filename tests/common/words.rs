@@ -42,6 +42,8 @@ pub fn package(id: &str, credits: i64) -> Package {
         promotional: false,
         priority: 50,
         applies_to: Vec::new(),
+        available_after: After::default(),
+        expires: Expires::Never,
         when_spent: WhenSpent::Debt,
         refundable: true,
         revoke_on_dispute: RevokeOnDispute::Opened,
@@ -85,6 +87,18 @@ impl Package {
 
     pub fn for_meters(mut self, meters: &[&str]) -> Self {
         self.terms.applies_to = meters.iter().map(|meter| name(meter)).collect();
+        self
+    }
+
+    /// Pending for so many minutes.
+    pub fn pending(mut self, minutes: u64) -> Self {
+        self.terms.available_after = After { months: 0, millis: minutes * 60_000 };
+        self
+    }
+
+    /// Expires so many minutes after it was paid.
+    pub fn expiring(mut self, minutes: u64) -> Self {
+        self.terms.expires = Expires::After(After { months: 0, millis: minutes * 60_000 });
         self
     }
 

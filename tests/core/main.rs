@@ -22,6 +22,7 @@ mod once;
 mod orders;
 mod properties;
 mod refunds;
+mod time;
 mod usage;
 mod world;
 

@@ -33,7 +33,8 @@ pub fn books_are_right(book: &Book) {
             if let Some((lot, unit)) = line.lot.zip(unit) {
                 let lot = book.balance(&sale.account, &unit).and_then(|one| one.lot(lot)).unwrap();
                 assert_eq!(lot.counted.steps(), outstanding(|from| *from == SliceFrom::Lapsed));
-                assert!(lot.counted <= lot.forfeited, "what was restored was not counted as taken");
+                let lost = lot.forfeited.plus(lot.expired).unwrap();
+                assert!(lot.counted <= lost, "what was restored was not counted as taken");
             }
         }
     }
@@ -91,7 +92,8 @@ pub fn rows(book: &Book) -> Rows {
         for balance in account.balances.values() {
             let id = format!("{id:?} {}", balance.unit);
             let own = (balance.balance, balance.overdraft, balance.entry_seq, balance.last_lot);
-            let own = (own, balance.last_repayment, &balance.latched, balance.depleted);
+            let own =
+                (own, balance.last_repayment, &balance.latched, balance.depleted, balance.pending);
             rows.insert(id.clone(), (format!("{own:?}"), balance.change));
             for lot in &balance.lots {
                 let own = Lot { change: Change::None, ..lot.clone() };
@@ -132,28 +134,42 @@ pub fn rows(book: &Book) -> Rows {
 }
 
 fn lots_are_right(book: &Book, balance: &Balance) {
-    let mut open = 0;
+    let (mut open, mut pending) = (0, 0);
     for lot in &balance.lots {
         assert!(!lot.remaining.is_negative() && lot.remaining <= lot.granted);
         let entries = own(book, balance).filter(|entry| entry.lot == Some(lot.no));
         let sum: i64 = entries.map(|entry| entry.credits.steps()).sum();
         assert_eq!(lot.remaining.steps(), sum, "a lot holds what its entries add up to");
-        open += lot.remaining.steps();
+        match lot.is_pending {
+            true => pending += lot.remaining.steps(),
+            false => open += lot.remaining.steps(),
+        }
+        let lost = |kind| -> i64 {
+            let entries = own(book, balance).filter(|entry| entry.lot == Some(lot.no));
+            entries.filter(|entry| entry.kind == kind).map(|entry| entry.credits.steps()).sum()
+        };
+        assert_eq!(lot.expired.steps(), -lost(EntryKind::Expired), "it expired by its entries");
+        assert_eq!(lost(EntryKind::Opened), 0, "what leaves the pending total enters the balance");
     }
     assert_eq!(balance.balance.steps(), open - balance.overdraft.steps());
+    assert_eq!(balance.pending.steps(), pending);
     let order: Vec<_> = balance.lots.iter().map(|lot| lot.no).collect();
     assert_eq!(order.len(), usize::try_from(balance.last_lot.0).unwrap());
 }
 
 fn entries_chain(book: &Book, balance: &Balance) {
-    let (mut sum, mut seq) = (0, 0);
+    let (mut sum, mut pending, mut seq) = (0, 0, 0);
     for entry in own(book, balance) {
-        sum += entry.credits.steps();
+        match entry.is_pending {
+            true => pending += entry.credits.steps(),
+            false => sum += entry.credits.steps(),
+        }
         seq += 1;
         assert_eq!((entry.seq, entry.balance_after.steps()), (seq, sum));
         assert!(!entry.credits.is_zero());
     }
     assert_eq!((balance.entry_seq, balance.balance.steps()), (seq, sum));
+    assert_eq!(balance.pending.steps(), pending);
 }
 
 fn own<'a>(book: &'a Book, balance: &'a Balance) -> impl Iterator<Item = &'a Entry> {
@@ -213,8 +229,11 @@ proptest! {
         commands in prop::collection::vec(any_command(), 1..60)
     ) {
         let mut world = World::watching(&[100, 20], Some(120));
+        world.rules.late_usage = jiff::SignedDuration::from_mins(5);
+        world.rules.expiry_grace = jiff::SignedDuration::from_mins(10);
         for command in commands {
             world.does(command);
+            world.reaches(world.minute + 2);
         }
         latches_alternate(&world);
         notices_match_entries(&world);
@@ -366,9 +385,11 @@ fn latches_alternate(world: &World) {
 fn notices_match_entries(world: &World) {
     let mut moved: BTreeMap<(EventKey, Name, &str), i64> = BTreeMap::new();
     let mut told = moved.clone();
-    for entry in &world.book.journal.entries {
+    // Nothing is told of a lot that has not opened.
+    for entry in world.book.journal.entries.iter().filter(|entry| !entry.is_pending) {
         let what = match entry.kind {
-            EntryKind::Granted => "credited",
+            EntryKind::Granted | EntryKind::Opened => "credited",
+            EntryKind::Expired => "expired",
             EntryKind::Revoked => "revoked",
             EntryKind::Restored => "restored",
             EntryKind::Forfeited => "forfeited",
@@ -387,6 +408,7 @@ fn notices_match_entries(world: &World) {
             Tells::Credited { credits, .. } => vec![("credited", *credits)],
             Tells::Revoked { credits, .. } => vec![("revoked", *credits)],
             Tells::Restored { credits } => vec![("restored", *credits)],
+            Tells::Expired { credits, .. } => vec![("expired", *credits)],
             Tells::Reset { forfeited, carried, forgiven } => {
                 vec![("forfeited", *forfeited), ("carried", *carried), ("forgiven", *forgiven)]
             }

@@ -40,6 +40,10 @@ impl World {
 
     pub fn decides(&mut self, request: &Request) -> String {
         self.minute += 1;
+        self.decides_now(request)
+    }
+
+    fn decides_now(&mut self, request: &Request) -> String {
         let before = crate::properties::saved_rows(&mut self.book);
         let record = decide(&mut self.book, &self.rules, request, at(self.minute));
         crate::properties::changed_rows_say_so(&before, &crate::properties::rows(&self.book));
@@ -48,6 +52,42 @@ impl World {
             Some(reason) => format!("{} {reason}", record.verdict.outcome()),
             None => record.verdict.outcome().to_owned(),
         }
+    }
+
+    /// A world in which usage may be late by `late` minutes, and expiry is posted after `grace`.
+    pub fn patient(late: i64, grace: i64) -> Self {
+        let minutes = jiff::SignedDuration::from_mins;
+        let mut world = Self::default();
+        (world.rules.late_usage, world.rules.expiry_grace) = (minutes(late), minutes(grace));
+        world
+    }
+
+    /// Decides an event that says when it happened.
+    pub fn does_as_of(&mut self, minute: i64, command: Command) -> String {
+        self.events += 1;
+        let mut request = event(&format!("e{}", self.events), command);
+        request.occurred_at = Some(at(minute));
+        self.decides(&request)
+    }
+
+    /// Lets the clock run, and does what falls due on the way; each such command's name and end.
+    pub fn reaches(&mut self, minute: i64) -> Vec<String> {
+        let mut done = Vec::new();
+        while let Some(request) =
+            creditd::event::due_requests(&self.book, &self.rules, at(minute)).first()
+        {
+            let Asks::Command(Command::Time(due)) = &request.asks else { unreachable!() };
+            let since = due.at.duration_since(at(0)).as_secs() / 60;
+            self.minute = since.max(self.minute);
+            let outcome = self.decides_now(request);
+            done.push(format!("{} {outcome}", due.kind.code()));
+        }
+        self.minute = minute;
+        done
+    }
+
+    pub fn pending(&self, account: &str) -> i64 {
+        self.book.balance(account, UNIT).map_or(0, |balance| balance.pending.steps())
     }
 
     pub fn balance(&self, account: &str) -> i64 {

@@ -2,6 +2,7 @@
 //! order must make the same, which is everything but row ids and the database's clock.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use creditd::catalog::Catalog;
 use creditd::event::{self, Message, Sources};
@@ -12,7 +13,7 @@ use creditd::ledger::{
 use creditd::notice::{Wire, render, render_parked};
 use creditd::settings;
 use creditd::store::verify::verify;
-use creditd::store::{Arrival, Store};
+use creditd::store::{Arrival, DueCursor, Store};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::database::TestDatabase;
@@ -50,6 +51,13 @@ impl Books {
         catalog: &Catalog,
     ) -> Timestamp {
         post(&self.store, batch, rules, catalog).await
+    }
+
+    /// Commands for all that is due, without a grace.
+    pub(crate) async fn due(&self) -> Vec<Arrival> {
+        let all = self.store.due(&mut DueCursor::default(), Some(Duration::ZERO), 1_000).await;
+        let arrival = |due| arrival(&event::due_request(due), &due.id());
+        all.unwrap().iter().map(arrival).collect()
     }
 
     pub(crate) async fn text(&self) -> Text {
@@ -137,6 +145,7 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
             entry.balance_after.steps(),
             key(entry.event),
             entry.occurred_at.as_microsecond(),
+            entry.is_pending,
         )
     });
     let flips = book.journal.flips.iter().map(|flip| {
@@ -199,6 +208,7 @@ fn balance_row(name: &str, balance: &Balance) -> String {
         balance.unit,
         balance.balance.steps(),
         balance.overdraft.steps(),
+        balance.pending.steps(),
         balance.entry_seq,
         balance.last_lot.0,
         balance.last_repayment,
@@ -222,6 +232,9 @@ fn lot_row(lot: &Lot) -> String {
         lot.paid.paid_at.as_microsecond(),
         lot.paid.reference,
         or_none(lot.cost.as_ref().map(|cost| cost.minor)),
+        lot.is_pending,
+        lot.expired.steps(),
+        or_none(lot.expires_at.map(Timestamp::as_microsecond)),
     )
 }
 
@@ -320,7 +333,7 @@ fn sorted(rows: impl IntoIterator<Item = String>) -> Vec<String> {
 const ROWS: [(&str, &str); 11] = [
     (
         "balances",
-        "SELECT name, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
+        "SELECT name, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
              array_to_string(latched, ','), depleted
          FROM balance JOIN account USING (account_id)
          WHERE entry_seq > 0",
@@ -330,13 +343,14 @@ const ROWS: [(&str, &str); 11] = [
         "SELECT name, unit, lot_no, package, family, granted, remaining, forfeited, promotional,
              priority, array_to_string(applies_to, ','),
              (1000000 * extract(EPOCH FROM lot.opened_at))::BIGINT,
-             (1000000 * extract(EPOCH FROM paid_at))::BIGINT, paid_by, cost_minor
+             (1000000 * extract(EPOCH FROM paid_at))::BIGINT, paid_by, cost_minor,
+             pending, expired, (1000000 * extract(EPOCH FROM expires_at))::BIGINT
          FROM lot JOIN account USING (account_id)",
     ),
     (
         "entries",
         "SELECT name, unit, seq, entry.kind, lot_no, credits, balance_after, event_key,
-             (1000000 * extract(EPOCH FROM occurred_at))::BIGINT
+             (1000000 * extract(EPOCH FROM occurred_at))::BIGINT, pending
          FROM entry JOIN account USING (account_id)",
     ),
     (

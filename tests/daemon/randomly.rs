@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use creditd::catalog::Catalog;
+use creditd::event::due_requests;
 use creditd::ledger::{Book, Command, Request, Rules, Watch, decide};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -80,6 +81,13 @@ async fn memory_equals_postgres(seed: u8) {
         for request in batch {
             decide(&mut book, &rules, request, now);
         }
+    }
+
+    let due = books.due().await;
+    let now = books.post(&due, &rules, &catalog).await;
+    assert_eq!(due.len(), due_requests(&book, &rules, now).len());
+    for request in due_requests(&book, &rules, now) {
+        decide(&mut book, &rules, &request, now);
     }
 
     let (kept, meant) = (books.text().await, in_memory(&book, &catalog));

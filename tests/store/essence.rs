@@ -29,12 +29,13 @@ fn of_account(account: &Account) -> String {
 }
 
 fn of_balance(balance: &Balance) -> String {
-    let lots: Vec<String> = balance.lots.iter().filter(|lot| lot.is_open()).map(of_lot).collect();
+    let lots: Vec<String> = balance.lots.iter().filter(holds).map(of_lot).collect();
     format!(
-        "{} {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
+        "{} {:?} pending {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
          resets {:?} [{}]",
         balance.unit,
         balance.balance,
+        balance.pending,
         balance.overdraft,
         balance.entry_seq,
         balance.last_lot,
@@ -46,13 +47,19 @@ fn of_balance(balance: &Balance) -> String {
     )
 }
 
+fn holds(lot: &&Lot) -> bool {
+    lot.is_open() || lot.is_pending
+}
+
 fn of_lot(lot: &Lot) -> String {
     let Lot { no, package, family, granted, remaining, forfeited, promotional, priority, .. } = lot;
     let Lot { counted, applies_to, expires_at, opened_at, paid, cost, purchase, .. } = lot;
+    let Lot { is_pending, expired, .. } = lot;
     let is_bought = purchase.is_some();
     format!(
         "{no:?} {package} {family} {granted:?} {remaining:?} {forfeited:?} {counted:?} {promotional} \
-         {priority} {applies_to:?} {expires_at:?} {opened_at} {paid:?} {cost:?} {is_bought}"
+         {priority} {applies_to:?} {expires_at:?} {opened_at} {paid:?} {cost:?} {is_bought} \
+         {is_pending} {expired:?}"
     )
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use creditd::ledger::{
-    Asks, Book, Command, Credits, Currency, EventKey, EventName, Fingerprint, LineFacts, Mode,
-    Name, Number, PaidLine, Payment, Pricing, Record, Reference, ReferenceKind, Refund,
-    RefundClaim, RefundName, RefundStatus, Request, Reset, ResetOverdraft, ResetScope,
+    After, Asks, Book, Command, Credits, Currency, EventKey, EventName, Expires, Fingerprint,
+    LineFacts, Mode, Name, Number, PaidLine, Payment, Pricing, Record, Reference, ReferenceKind,
+    Refund, RefundClaim, RefundName, RefundStatus, Request, Reset, ResetOverdraft, ResetScope,
     RevokeOnDispute, Rules, StatedMoney, Terms, Timestamp, Usage, Watch, WhenShort, WhenSpent,
     decide,
 };
@@ -200,6 +200,8 @@ pub(crate) fn terms(mode: Mode) -> Terms {
         promotional: false,
         priority: 50,
         applies_to: Vec::new(),
+        available_after: After::default(),
+        expires: Expires::Never,
         when_spent: WhenSpent::Debt,
         refundable: true,
         revoke_on_dispute: RevokeOnDispute::Opened,

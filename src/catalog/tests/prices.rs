@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ledger::{
-    AccountKind, Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope, RevokeOnDispute, Terms,
-    WhenSpent,
+    AccountKind, After, Expires, Mode, Priced, Pricing, Reset, ResetOverdraft, ResetScope,
+    RevokeOnDispute, Terms, WhenSpent,
 };
 
 /// `package: steps` of what is granted, or the reason's code.
@@ -267,6 +267,8 @@ fn terms_have_the_defaults_of_the_manual_4_13() {
             promotional: false,
             priority: 50,
             applies_to: Vec::new(),
+            available_after: After::default(),
+            expires: Expires::Never,
             when_spent: WhenSpent::Debt,
             refundable: true,
             revoke_on_dispute: RevokeOnDispute::Opened,

@@ -1,7 +1,7 @@
 //! `config/catalog.toml`: what it sells, and that it explains all of itself.
 
 use super::*;
-use crate::catalog::{index, meter, package_reader, unit};
+use crate::catalog::{meter, package_reader, policy, unit};
 use crate::ledger::{AccountKind, Pricing};
 
 pub(super) const TEXT: &str =
@@ -60,7 +60,7 @@ fn the_shipped_catalog_links_to_where_more_is_sold_8_4() {
 #[test]
 fn the_shipped_catalog_shows_every_key_in_use() {
     let tables = [
-        &index::POLICY_KEYS,
+        &policy::KEYS,
         &unit::KEYS,
         &package_reader::KEYS,
         &package_reader::PRICE_KEYS,
@@ -87,7 +87,7 @@ fn the_shipped_catalog_explains_every_key() {
             .any(|(above, line)| above.starts_with('#') && line.starts_with(&format!("{key} =")))
     };
 
-    for keys in [&index::POLICY_KEYS, &unit::KEYS, &package_reader::KEYS, &meter::KEYS] {
+    for keys in [&policy::KEYS, &unit::KEYS, &package_reader::KEYS, &meter::KEYS] {
         for key in keys.known {
             assert!(explained(key), "{key} is not explained in config/catalog.toml");
         }

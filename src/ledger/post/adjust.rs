@@ -1,7 +1,7 @@
 //! `credits.adjusted`: an operator puts credits in or takes them out (semantics 6.1).
 
-use super::Rules;
 use super::working::Working;
+use super::{Clock, Rules};
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{AdjustmentRecord, Book, Record};
@@ -18,10 +18,11 @@ pub(super) fn adjust(
     rules: &Rules,
     request: &Request,
     adjustment: &Adjustment,
-    occurred_at: Timestamp,
+    clock: Clock,
 ) -> Result<Record, Rejection> {
+    let occurred_at = clock.occurred_at;
     refuse_expired(adjustment, occurred_at)?;
-    let mut working = Working::new(request, book.account(&adjustment.account)?, occurred_at);
+    let mut working = Working::new(request, rules, book.account(&adjustment.account)?, clock);
     if adjustment.credits.is_negative() {
         let short = take(&mut working, adjustment)?;
         if short.is_positive() && !adjustment.allow_overdraft {
@@ -43,7 +44,7 @@ pub(super) fn adjust(
     }
     note(&mut working, adjustment);
     working.repay()?;
-    working.judge(rules)?;
+    working.judge()?;
     Ok(working.commit(book, AppliedReason::Zero))
 }
 
@@ -55,12 +56,13 @@ fn refuse_expired(adjustment: &Adjustment, occurred_at: Timestamp) -> Result<(),
     }
 }
 
-/// Draws open unscoped lots in draw order; what they did not have.
+/// Draws unscoped lots that can be drawn, in their order; what they did not have.
 fn take(working: &mut Working<'_>, adjustment: &Adjustment) -> Result<Credits, Overflow> {
     let mut owed = adjustment.credits.negated()?;
+    let now = working.now;
     let balance = working.balance(&adjustment.unit);
-    let open = balance.lots.iter().filter(|lot| lot.is_open() && !lot.is_scoped());
-    let lots: Vec<(LotNo, Credits)> = open.map(|lot| (lot.no, lot.remaining)).collect();
+    let usable = balance.lots.iter().filter(|lot| lot.is_usable(now) && !lot.is_scoped());
+    let lots: Vec<(LotNo, Credits)> = usable.map(|lot| (lot.no, lot.remaining)).collect();
     for (no, remaining) in lots {
         let take = remaining.min(owed);
         if take.is_positive() {
@@ -115,6 +117,8 @@ impl PlainLot<'_> {
             remaining: Credits::ZERO,
             forfeited: Credits::ZERO,
             counted: Credits::ZERO,
+            expired: Credits::ZERO,
+            is_pending: false,
             promotional: self.promotional,
             priority: PRIORITY_DEFAULT,
             applies_to: Vec::new(),

@@ -43,18 +43,22 @@ impl Working<'_> {
         forfeit: &Forfeit,
         given: &mut GivenBack,
     ) -> Result<Credits, Overflow> {
+        let (now, expiry_grace) = (self.now, self.rules.expiry_grace);
         let balance = self.balance(unit);
         let reset = balance.lot(forfeit.by).ok_or(Overflow)?;
-        let lot = balance.lot(forfeit.lot).ok_or(Overflow)?;
-        if balance.is_replaced_after(lot, &reset.paid) {
+        let lot = balance.lot(forfeit.lot).ok_or(Overflow)?.clone();
+        if balance.is_replaced_after(&lot, &reset.paid) {
             return Ok(Credits::ZERO);
         }
         let credits = forfeit.credits.minus(forfeit.outstanding()?)?.min(lot.uncounted()?);
         if credits.is_positive() {
             self.move_lot(unit, forfeit.lot, credits, EntryKind::Restored)?;
             self.balance(unit).lapse(forfeit.lot, credits.negated()?)?;
-            self.became_usable(unit, forfeit.lot);
             given.restored = given.restored.plus(credits)?;
+            match lot.has_expired(now, expiry_grace) {
+                true => self.expire_given(unit, &lot, credits, given)?,
+                false => self.became_usable(unit, forfeit.lot),
+            }
         }
         Ok(credits)
     }

@@ -4,7 +4,8 @@
 use super::working::Working;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
-use crate::ledger::names::{LotNo, Name};
+use crate::ledger::lot::Lot;
+use crate::ledger::names::{LotNo, Name, Timestamp};
 use crate::ledger::notices::{About, Tells};
 
 /// What was given back in one unit, for its notices.
@@ -13,6 +14,10 @@ pub(super) struct GivenBack {
     pub(super) restored: Credits,
     /// Lost again at once: a reset has replaced its lot.
     pub(super) forfeited: Credits,
+    /// Lost again at once: its lot has expired.
+    expired: Credits,
+    /// The latest expiry of those lots.
+    expired_at: Option<Timestamp>,
 }
 
 impl GivenBack {
@@ -28,12 +33,16 @@ impl GivenBack {
             };
             working.tell(unit, tells, about.clone());
         }
+        if self.expired.is_positive() {
+            let tells = Tells::Expired { credits: self.expired, expires_at: self.expired_at };
+            working.tell(unit, tells, about.clone());
+        }
     }
 }
 
 impl Working<'_> {
-    /// A lot gets back what was its own; one that a reset has replaced meanwhile loses it again in
-    /// the same posting, as it would have if it had never been taken.
+    /// A lot gets back what was its own; one that has expired meanwhile, or that a reset has
+    /// replaced, loses it again in the same posting, as it would have if it had never been taken.
     pub(super) fn restore(
         &mut self,
         unit: &Name,
@@ -41,17 +50,43 @@ impl Working<'_> {
         credits: Credits,
         given: &mut GivenBack,
     ) -> Result<(), Overflow> {
+        let (now, expiry_grace) = (self.now, self.rules.expiry_grace);
         self.move_lot(unit, no, credits, EntryKind::Restored)?;
-        given.restored = given.restored.plus(credits)?;
         let balance = self.balance(unit);
-        let lot = balance.lot(no).ok_or(Overflow)?;
-        if balance.is_replaced_after(lot, &lot.paid) {
+        let lot = balance.lot(no).ok_or(Overflow)?.clone();
+        let is_replaced = balance.is_replaced_after(&lot, &lot.paid);
+        let has_expired = lot.has_expired(now, expiry_grace);
+        // Nobody was told of a lot that has not opened, and a reset concerns it when it does.
+        if lot.is_pending {
+            return match has_expired {
+                true => self.expire_lot(unit, no, credits),
+                false => Ok(()),
+            };
+        }
+        given.restored = given.restored.plus(credits)?;
+        if has_expired {
+            self.expire_given(unit, &lot, credits, given)?;
+        } else if is_replaced {
             self.move_lot(unit, no, credits.negated()?, EntryKind::Forfeited)?;
             self.balance(unit).lapse(no, credits)?;
             given.forfeited = given.forfeited.plus(credits)?;
         } else {
             self.became_usable(unit, no);
         }
+        Ok(())
+    }
+
+    /// What an expired lot was given expires at once.
+    pub(super) fn expire_given(
+        &mut self,
+        unit: &Name,
+        lot: &Lot,
+        credits: Credits,
+        given: &mut GivenBack,
+    ) -> Result<(), Overflow> {
+        self.expire_lot(unit, lot.no, credits)?;
+        given.expired = given.expired.plus(credits)?;
+        given.expired_at = given.expired_at.max(lot.expires_at);
         Ok(())
     }
 

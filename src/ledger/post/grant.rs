@@ -1,4 +1,5 @@
-//! Granting: a new lot beside the others, or instead of them (semantics 4.3, 4.4).
+//! Granting: a new lot beside the others, or instead of them, now or when it opens (semantics 4.3
+//! to 4.5).
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
 use crate::ledger::lot::{Lot, ResetMark, whole_unit};
 use crate::ledger::money::Money;
-use crate::ledger::names::{LotNo, PurchaseId};
+use crate::ledger::names::{LotNo, PurchaseId, Timestamp};
 use crate::ledger::notices::{About, Tells};
 use crate::ledger::terms::{Mode, Reset, ResetOverdraft, ResetScope, Terms};
 
@@ -16,9 +17,13 @@ use crate::ledger::terms::{Mode, Reset, ResetOverdraft, ResetScope, Terms};
 pub(super) struct Grant {
     pub(super) terms: Arc<Terms>,
     pub(super) credits: Credits,
-    pub(super) money: Money,
+    pub(super) money: Option<Money>,
     pub(super) mark: ResetMark,
-    pub(super) purchase: PurchaseId,
+    pub(super) purchase: Option<PurchaseId>,
+    pub(super) opens_at: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+    /// The lot that was granted before and opens now.
+    pub(super) pending: Option<LotNo>,
     pub(super) about: About,
 }
 
@@ -34,8 +39,28 @@ struct Swept {
 }
 
 impl Grant {
-    /// Posts the grant; `None` where it grants nothing.
+    /// What a pending lot opens with: what it still holds, as it was granted.
+    pub(super) fn of_pending(lot: &Lot, terms: Arc<Terms>, about: About) -> Self {
+        Self {
+            about: About { package: Some(terms.package.clone()), ..about },
+            terms,
+            credits: lot.remaining,
+            money: lot.cost,
+            mark: lot.paid.clone(),
+            purchase: lot.purchase,
+            opens_at: lot.opened_at,
+            expires_at: lot.expires_at,
+            pending: Some(lot.no),
+        }
+    }
+
+    /// Posts the grant, or the opening of what was granted; `None` where it grants nothing. What
+    /// is not to be used yet only waits: nothing is replaced and nobody told before it opens.
     pub(super) fn post(&self, working: &mut Working<'_>) -> Result<Option<LotNo>, Overflow> {
+        let waits = self.pending.is_none() && self.opens_at > working.now;
+        if waits && self.credits.is_positive() {
+            return self.enter(working, true).map(Some);
+        }
         match &self.terms.mode {
             Mode::Add => self.open(working),
             Mode::Reset(_) if self.is_late(working) => self.open_and_forfeit(working),
@@ -65,13 +90,29 @@ impl Grant {
         if self.credits.is_zero() {
             return Ok(None);
         }
-        let unit = &self.terms.unit;
-        let lot = self.lot(working, self.credits, self.terms.promotional, true);
-        let no = working.balance(unit).add_lot(lot)?;
-        working.move_lot(unit, no, self.credits, EntryKind::Granted)?;
-        working.became_usable(unit, no);
+        let no = self.enter(working, false)?;
+        working.became_usable(&self.terms.unit, no);
         self.tell_credited(working);
         Ok(Some(no))
+    }
+
+    /// Puts the credits into a lot of their own, or the lot that waits into the balance.
+    fn enter(&self, working: &mut Working<'_>, is_pending: bool) -> Result<LotNo, Overflow> {
+        let unit = &self.terms.unit;
+        if let Some(no) = self.pending {
+            working.open_lot(unit, no)?;
+            return Ok(no);
+        }
+        let lot = Lot {
+            is_pending,
+            opened_at: self.opens_at,
+            cost: self.money,
+            purchase: self.purchase,
+            ..self.lot(self.credits, self.terms.promotional)
+        };
+        let no = working.balance(unit).add_lot(lot)?;
+        working.move_lot(unit, no, self.credits, EntryKind::Granted)?;
+        Ok(no)
     }
 
     /// A reset older than the newest one: it would have been replaced by now, so it is granted and
@@ -81,11 +122,9 @@ impl Grant {
             return Ok(None);
         }
         let unit = &self.terms.unit;
-        let mut lot = self.lot(working, self.credits, self.terms.promotional, true);
-        lot.forfeited = self.credits;
-        let no = working.balance(unit).add_lot(lot)?;
-        working.move_lot(unit, no, self.credits, EntryKind::Granted)?;
+        let no = self.enter(working, false)?;
         working.move_lot(unit, no, self.credits.negated()?, EntryKind::Forfeited)?;
+        working.balance(unit).lapse(no, self.credits)?;
         let swept = Swept { forfeited: self.credits, ..Swept::default() };
         self.tell_reset(working, &swept)?;
         self.tell_credited(working);
@@ -93,9 +132,10 @@ impl Grant {
     }
 
     /// Empties the open lots of the scope that were paid earlier. What may be carried over is
-    /// counted from the end of the draw order.
+    /// counted from the end of the draw order. What has expired is left to its expiry, and to the
+    /// late usage that may still draw on it.
     fn sweep(&self, working: &mut Working<'_>, reset: &Reset) -> Result<Swept, Overflow> {
-        let unit = &self.terms.unit;
+        let (unit, now) = (&self.terms.unit, working.now);
         let balance = working.balance(unit);
         let scope = match reset.scope {
             ResetScope::Family => self.terms.family.clone(),
@@ -104,7 +144,7 @@ impl Grant {
         let victims: Vec<(LotNo, Credits, bool)> = balance
             .lots
             .iter()
-            .filter(|lot| lot.is_open() && lot.paid < self.mark)
+            .filter(|lot| lot.is_usable(now) && lot.paid < self.mark)
             .filter(|lot| reset.scope == ResetScope::Unit || lot.family == self.terms.family)
             .map(|lot| (lot.no, lot.remaining, lot.promotional))
             .collect();
@@ -153,15 +193,16 @@ impl Grant {
             return Ok(());
         }
         let unit = &self.terms.unit;
-        let lot = self.lot(working, credits, promotional, false);
+        let opened_at = working.cause.occurred_at;
+        let lot = Lot { opened_at, ..self.lot(credits, promotional) };
         let no = working.balance(unit).add_lot(lot)?;
         working.move_lot(unit, no, credits, EntryKind::Carried)?;
         working.became_usable(unit, no);
         Ok(())
     }
 
-    /// `bought`: it belongs to the purchase; what was carried over stands outside it.
-    fn lot(&self, working: &Working<'_>, granted: Credits, promotional: bool, bought: bool) -> Lot {
+    /// An open lot by the terms, outside the purchase, as what is carried over is.
+    fn lot(&self, granted: Credits, promotional: bool) -> Lot {
         Lot {
             no: LotNo(0),
             package: self.terms.package.clone(),
@@ -170,21 +211,23 @@ impl Grant {
             remaining: Credits::ZERO,
             forfeited: Credits::ZERO,
             counted: Credits::ZERO,
+            expired: Credits::ZERO,
+            is_pending: false,
             promotional,
             priority: self.terms.priority,
             applies_to: self.terms.applies_to.clone(),
-            expires_at: None,
-            opened_at: working.cause.occurred_at,
+            expires_at: self.expires_at,
+            opened_at: self.opens_at,
             paid: self.mark.clone(),
-            cost: bought.then_some(self.money),
-            purchase: bought.then_some(self.purchase),
+            cost: None,
+            purchase: None,
             change: Change::New,
         }
     }
 
     fn tell_credited(&self, working: &mut Working<'_>) {
-        let tells =
-            Tells::Credited { credits: self.credits, money: Some(self.money), expires_at: None };
+        let Self { credits, money, expires_at, .. } = *self;
+        let tells = Tells::Credited { credits, money, expires_at };
         working.tell(&self.terms.unit, tells, self.about.clone());
     }
 

@@ -12,11 +12,14 @@ mod grant;
 mod pay;
 mod refund;
 mod reverse;
+mod time;
 mod update;
 mod usage;
 mod working;
 
 use std::collections::HashMap;
+
+use jiff::SignedDuration;
 
 use super::book::{Book, Met, Record};
 use super::command::{Asks, Command, Request};
@@ -32,6 +35,10 @@ pub struct Rules {
     pub units: HashMap<Name, Watch>,
     /// What an operator waives for the event that is being released.
     pub waiver: Waiver,
+    /// How long after its expiry a lot pays for usage that happened before (semantics 5.3).
+    pub late_usage: SignedDuration,
+    /// How long after a lot's time is over its expiry is posted (semantics 7.2).
+    pub expiry_grace: SignedDuration,
 }
 
 impl Rules {
@@ -104,18 +111,16 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             Ok(Record::of(request, occurred_at, verdict))
         }
         Asks::Rejected(rejection) => Err(rejection.clone()),
-        Asks::Command(Command::Pay(payment)) => {
-            pay::pay(book, rules, request, payment, occurred_at)
-        }
+        Asks::Command(Command::Pay(payment)) => pay::pay(book, rules, request, payment, clock),
         Asks::Command(Command::Refund(refund)) => {
-            refund::refund(book, rules, request, refund, occurred_at)
+            refund::refund(book, rules, request, refund, clock)
         }
         Asks::Command(Command::Use(usage)) => usage::draw(book, rules, request, usage, clock),
         Asks::Command(Command::Adjust(adjustment)) => {
-            adjust::adjust(book, rules, request, adjustment, occurred_at)
+            adjust::adjust(book, rules, request, adjustment, clock)
         }
         Asks::Command(Command::Update(update)) => {
-            update::update(book, rules, request, update, occurred_at)
+            update::update(book, rules, request, update, clock)
         }
         Asks::Command(Command::Release(release)) => {
             Ok(desk::release(book, rules, request, release, clock))
@@ -123,6 +128,7 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
         Asks::Command(Command::Discard(discard)) => {
             Ok(desk::discard(book, request, discard, occurred_at))
         }
+        Asks::Command(Command::Time(due)) => time::run(book, rules, request, due, clock),
     };
     posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
 }

@@ -1,9 +1,9 @@
 //! `payment.succeeded`: grants every new line of a purchase, once (semantics 3.2, 4.1, 4.11).
 
-use super::Rules;
 use super::grant::Grant;
 use super::reverse::reverse_waiting;
 use super::working::Working;
+use super::{Clock, Rules};
 use crate::ledger::account::Account;
 use crate::ledger::amount::Overflow;
 use crate::ledger::book::{Book, Record};
@@ -14,15 +14,16 @@ use crate::ledger::names::{Name, Reference, Timestamp};
 use crate::ledger::notices::About;
 use crate::ledger::outcome::{AppliedReason, Reason, Rejection, Verdict};
 use crate::ledger::purchase::{Line, PaymentRecord, Purchase, Sale};
-use crate::ledger::terms::Pricing;
+use crate::ledger::terms::{Expires, Pricing, Terms};
 
 pub(super) fn pay(
     book: &mut Book,
     rules: &Rules,
     request: &Request,
     payment: &Payment,
-    occurred_at: Timestamp,
+    clock: Clock,
 ) -> Result<Record, Rejection> {
+    let occurred_at = clock.occurred_at;
     let mut joined = book.joined(&payment.references)?;
     let compared = Compared::of(&joined.purchase, payment, joined.news)?;
     if compared.says_nothing_new() && !joined.news {
@@ -32,13 +33,13 @@ pub(super) fn pay(
     }
     let mut account = book.account(&payment.account)?;
     update_account(&mut account, request, payment, occurred_at);
-    let mut working = Working::new(request, account, occurred_at).waiving(rules.waiver);
+    let mut working = Working::new(request, rules, account, clock);
     let about = note_sale(&mut joined.purchase, payment, occurred_at);
     grant_lines(&mut working, &mut joined.purchase, payment, &compared.new, &about)?;
     note_payment(&mut joined.purchase, payment, &compared)?;
     working.repay()?;
     let refused = reverse_waiting(&mut working, &mut joined, &about)?;
-    working.judge(rules)?;
+    working.judge()?;
     let why_empty = match compared.new.is_empty() {
         true => AppliedReason::Known,
         false => AppliedReason::Zero,
@@ -225,9 +226,12 @@ fn grant_lines(
             Pricing::Grants { terms, credits, account_kinds } => {
                 working.account.refuse_unless(&account_kinds, &terms.package)?;
                 let grant = Grant {
-                    money: Money { currency: sale.currency, minor: line.facts.paid_minor },
+                    money: Some(Money { currency: sale.currency, minor: line.facts.paid_minor }),
                     mark: mark.clone(),
-                    purchase: id,
+                    purchase: Some(id),
+                    opens_at: terms.available_after.after(occurred_at)?,
+                    expires_at: line.facts.expires_at(&terms, mark.paid_at)?,
+                    pending: None,
                     about: About { package: Some(terms.package.clone()), ..about.clone() },
                     terms: terms.clone(),
                     credits,
@@ -240,6 +244,27 @@ fn grant_lines(
         sale.lines.push(granted);
     }
     Ok(())
+}
+
+impl LineFacts {
+    /// When what the line grants is over (semantics 4.5).
+    fn expires_at(
+        &self,
+        terms: &Terms,
+        paid_at: Timestamp,
+    ) -> Result<Option<Timestamp>, Rejection> {
+        match terms.expires {
+            Expires::Never => Ok(None),
+            Expires::After(after) => Ok(Some(after.after(paid_at)?)),
+            Expires::PeriodEnd if self.period_end.is_none() => {
+                Err(Reason::Malformed.because(format!(
+                    "period_end: missing, package {} expires with the period of its line",
+                    terms.package
+                )))
+            }
+            Expires::PeriodEnd => Ok(self.period_end),
+        }
+    }
 }
 
 /// Remembers which lines the payment named and what it charged beyond them.

@@ -1,9 +1,9 @@
 //! `invoice.refunded`, `invoice.voided`, `payment.disputed`: money went back, so credits do
 //! (semantics 4.6 to 4.8, 4.11, 4.12).
 
-use super::Rules;
 use super::reverse::reverse_waiting;
 use super::working::Working;
+use super::{Clock, Rules};
 use crate::ledger::account::Change;
 use crate::ledger::book::{Book, Joined, Record};
 use crate::ledger::command::{
@@ -21,8 +21,9 @@ pub(super) fn refund(
     rules: &Rules,
     request: &Request,
     refund: &Refund,
-    occurred_at: Timestamp,
+    clock: Clock,
 ) -> Result<Record, Rejection> {
+    let occurred_at = clock.occurred_at;
     let mut joined = book.joined(&refund.references)?;
     if joined.purchase.order_id.is_none() && refund.order_id.is_some() {
         joined.purchase.order_id.clone_from(&refund.order_id);
@@ -40,9 +41,9 @@ pub(super) fn refund(
     };
     let account = book.account(&sale.account)?;
     let about = About::of(&joined.purchase);
-    let mut working = Working::new(request, account, occurred_at).waiving(rules.waiver);
+    let mut working = Working::new(request, rules, account, clock);
     let refused = reverse_waiting(&mut working, &mut joined, &about)?;
-    working.judge(rules)?;
+    working.judge()?;
     let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
         book.displace(refund, rejection, request.key, occurred_at);

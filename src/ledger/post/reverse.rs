@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::give_back::GivenBack;
+use super::grant::Grant;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
@@ -152,9 +153,23 @@ fn reverse(
         line.reversed_minor = target.minor;
         before.record(working, id, index, line)?;
     }
+    open_due(working, &sale.lines, about)?;
     working.repay()?;
     for (unit, moved) in moved {
         moved.tell(working, &unit, about);
+    }
+    Ok(())
+}
+
+/// A pending lot whose time had come while it was taken back holds something again, or still: it
+/// opens in the same posting.
+fn open_due(working: &mut Working<'_>, lines: &[Line], about: &About) -> Result<(), Overflow> {
+    for line in lines {
+        let (Some(terms), Some(no)) = (&line.terms, line.lot) else { continue };
+        let lot = working.balance(&terms.unit).lot(no).ok_or(Overflow)?.clone();
+        if lot.is_pending && lot.remaining.is_positive() && lot.opened_at <= working.now {
+            Grant::of_pending(&lot, terms.clone(), about.clone()).post(working)?;
+        }
     }
     Ok(())
 }
@@ -191,7 +206,7 @@ impl Reversal<'_, '_> {
     /// Refuses refunds that the terms stand against: they are judged as if no void and no dispute
     /// had come, which nothing stands against (semantics 4.7). `alone`: what refunds alone take.
     fn judge(self, alone: Credits) -> Result<(), Rejection> {
-        if !(self.terms.refundable || self.working.waiver.refund_anyway) {
+        if !(self.terms.refundable || self.working.rules.waiver.refund_anyway) {
             return Err(Reason::NotRefundable
                 .because(format!("package {} is not refundable", self.terms.package)));
         }
@@ -249,26 +264,30 @@ impl Reversal<'_, '_> {
 
     /// What the terms say, or the operator where they say to ask one.
     fn when_spent(&self) -> WhenSpent {
-        match (self.terms.when_spent, self.working.waiver.when_spent) {
+        match (self.terms.when_spent, self.working.rules.waiver.when_spent) {
             (WhenSpent::Park, Some(said)) => said,
             (of_terms, _) => of_terms,
         }
     }
 
-    /// The account's other open unscoped lots, in draw order.
+    /// The account's other unscoped lots that can be drawn, in draw order.
     fn other_lots(&mut self) -> Vec<LotNo> {
         let own = self.line.lot;
+        let now = self.working.now;
         let balance = self.working.balance(&self.terms.unit);
-        let open = balance.lots.iter().filter(|lot| lot.is_open() && !lot.is_scoped());
-        open.map(|lot| lot.no).filter(|no| Some(*no) != own).collect()
+        let usable = balance.lots.iter().filter(|lot| lot.is_usable(now) && !lot.is_scoped());
+        usable.map(|lot| lot.no).filter(|no| Some(*no) != own).collect()
     }
 
     fn take_from_lot(&mut self, no: LotNo, owed: Credits) -> Result<Credits, Rejection> {
-        let remaining = self.working.balance(&self.terms.unit).lot(no).ok_or(Overflow)?.remaining;
-        let take = remaining.min(owed);
+        let lot = self.working.balance(&self.terms.unit).lot(no).ok_or(Overflow)?;
+        let (take, is_pending) = (lot.remaining.min(owed), lot.is_pending);
         if take.is_positive() {
             self.working.move_lot(&self.terms.unit, no, take.negated()?, EntryKind::Revoked)?;
-            self.moved.revoked = self.moved.revoked.plus(take)?;
+            // Nobody was told of a lot that has not opened.
+            if !is_pending {
+                self.moved.revoked = self.moved.revoked.plus(take)?;
+            }
             self.took(SliceFrom::Lot(no), take)?;
         }
         Ok(owed.minus(take)?)

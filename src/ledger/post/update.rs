@@ -1,8 +1,8 @@
 //! `account.updated`: what an account is, and what it sets for itself (semantics 6.2).
 
-use super::Rules;
 use super::adjust::PlainLot;
 use super::working::Working;
+use super::{Clock, Rules};
 use crate::ledger::account::Account;
 use crate::ledger::amount::Credits;
 use crate::ledger::book::{Book, Record};
@@ -18,13 +18,14 @@ pub(super) fn update(
     rules: &Rules,
     request: &Request,
     update: &AccountUpdate,
-    occurred_at: Timestamp,
+    clock: Clock,
 ) -> Result<Record, Rejection> {
+    let occurred_at = clock.occurred_at;
     let account = book.account(&update.account)?;
     for (unit, said) in &update.units {
         refuse_another_opening(&account, unit, said)?;
     }
-    let mut working = Working::new(request, account, occurred_at);
+    let mut working = Working::new(request, rules, account, clock);
     let mut is_news = working.account.hear(update, occurred_at, &request.name);
     for (unit, said) in &update.units {
         is_news |= set(&mut working, rules, unit, said);
@@ -34,7 +35,7 @@ pub(super) fn update(
         working.account.change.touch();
     }
     working.repay()?;
-    working.judge(rules)?;
+    working.judge()?;
     let why_empty = match is_news {
         true => AppliedReason::Updated,
         false => AppliedReason::Known,

@@ -30,7 +30,7 @@ pub(super) fn draw(
     );
     let balance = account.balance_mut(&usage.unit);
     let before = balance.balance;
-    let plan = Plan::of(balance, usage, limit)?;
+    let plan = Plan::of(balance, usage, limit, rules, clock)?;
     record.used = Some(plan.used(usage));
     let mut tells = Vec::new();
     if plan.is_declined {
@@ -71,14 +71,23 @@ struct Plan {
 
 impl Plan {
     /// `limit` is the most overdraft that there may be, all of it counted (semantics 5.4).
-    fn of(balance: &Balance, usage: &Usage, limit: Option<Credits>) -> Result<Self, Overflow> {
+    fn of(
+        balance: &Balance,
+        usage: &Usage,
+        limit: Option<Credits>,
+        rules: &Rules,
+        clock: Clock,
+    ) -> Result<Self, Overflow> {
+        let Clock { now, occurred_at } = clock;
         let mut owed = usage.cost;
         let mut draws = Vec::new();
         for lot in &balance.lots {
             if owed.is_zero() {
                 break;
             }
-            if lot.is_open() && lot.admits(usage.meter.as_ref()) {
+            if lot.is_usable_late(occurred_at, now, rules.late_usage)
+                && lot.admits(usage.meter.as_ref())
+            {
                 let take = lot.remaining.min(owed);
                 owed = owed.minus(take)?;
                 draws.push((lot.no, take));

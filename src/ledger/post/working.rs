@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Rules;
+use super::{Clock, Rules};
 use crate::ledger::account::{Account, Balance};
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{AdjustmentRecord, Book, Joined, Record, Span};
 use crate::ledger::command::Request;
-use crate::ledger::desk::Waiver;
 use crate::ledger::entry::{Cause, Entry, EntryKind};
 use crate::ledger::names::{LotNo, Name, Timestamp};
 use crate::ledger::notices::{About, Flip, Notice, Sender, Tells, judge};
@@ -20,6 +19,9 @@ use crate::ledger::purchase::ReversalRecord;
 #[derive(Clone)]
 pub(super) struct Working<'a> {
     pub(super) request: &'a Request,
+    pub(super) rules: &'a Rules,
+    /// The books' clock.
+    pub(super) now: Timestamp,
     pub(super) cause: Cause,
     pub(super) account: Account,
     pub(super) entries: Vec<Entry>,
@@ -27,8 +29,6 @@ pub(super) struct Working<'a> {
     pub(super) flips: Vec<Flip>,
     pub(super) reversals: Vec<ReversalRecord>,
     pub(super) adjustments: Vec<AdjustmentRecord>,
-    /// What an operator waives of the terms.
-    pub(super) waiver: Waiver,
     /// Each touched unit's balance before its first entry.
     before: BTreeMap<Name, Credits>,
     /// Lots that became usable in this event and have not been asked to repay yet.
@@ -38,26 +38,27 @@ pub(super) struct Working<'a> {
 }
 
 impl<'a> Working<'a> {
-    pub(super) fn new(request: &'a Request, account: Account, occurred_at: Timestamp) -> Self {
+    pub(super) fn new(
+        request: &'a Request,
+        rules: &'a Rules,
+        account: Account,
+        clock: Clock,
+    ) -> Self {
         Self {
             request,
-            cause: Cause { event: request.key, occurred_at },
+            rules,
+            now: clock.now,
+            cause: Cause { event: request.key, occurred_at: clock.occurred_at },
             account,
             entries: Vec::new(),
             notices: Vec::new(),
             flips: Vec::new(),
             reversals: Vec::new(),
             adjustments: Vec::new(),
-            waiver: Waiver::default(),
             before: BTreeMap::new(),
             usable: Vec::new(),
             set: BTreeMap::new(),
         }
-    }
-
-    pub(super) fn waiving(mut self, waiver: Waiver) -> Self {
-        self.waiver = waiver;
-        self
     }
 
     pub(super) fn balance(&mut self, unit: &Name) -> &mut Balance {
@@ -93,6 +94,27 @@ impl<'a> Working<'a> {
         moved
     }
 
+    pub(super) fn open_lot(&mut self, unit: &Name, lot: LotNo) -> Result<(), Overflow> {
+        let cause = self.cause;
+        let mut entries = std::mem::take(&mut self.entries);
+        let opened = self.balance(unit).open_lot(lot, &cause, &mut entries);
+        self.entries = entries;
+        opened
+    }
+
+    pub(super) fn expire_lot(
+        &mut self,
+        unit: &Name,
+        lot: LotNo,
+        credits: Credits,
+    ) -> Result<(), Overflow> {
+        let cause = self.cause;
+        let mut entries = std::mem::take(&mut self.entries);
+        let expired = self.balance(unit).expire_lot(lot, credits, &cause, &mut entries);
+        self.entries = entries;
+        expired
+    }
+
     pub(super) fn became_usable(&mut self, unit: &Name, lot: LotNo) {
         self.usable.push((unit.clone(), lot));
     }
@@ -103,17 +125,17 @@ impl<'a> Working<'a> {
         self.notices.push(notice);
     }
 
-    /// Unscoped lots that became usable repay the overdraft, in draw order, as pairs of entries
+    /// Unscoped lots that became usable, unless their time is over, repay the overdraft, in draw order, as pairs of entries
     /// (semantics 4.4).
     pub(super) fn repay(&mut self) -> Result<(), Overflow> {
-        let usable = std::mem::take(&mut self.usable);
+        let (usable, now) = (std::mem::take(&mut self.usable), self.now);
         let units: Vec<Name> = self.before.keys().cloned().collect();
         for unit in units {
             let balance = self.balance(&unit);
             let lots: Vec<(LotNo, Credits)> = balance
                 .lots
                 .iter()
-                .filter(|lot| lot.is_open() && !lot.is_scoped())
+                .filter(|lot| lot.is_usable(now) && !lot.is_scoped())
                 .filter(|lot| usable.contains(&(unit.clone(), lot.no)))
                 .map(|lot| (lot.no, lot.remaining))
                 .collect();
@@ -143,10 +165,10 @@ impl<'a> Working<'a> {
     }
 
     /// Judges every touched unit's thresholds, once, after the last movement (semantics 8.3).
-    pub(super) fn judge(&mut self, rules: &Rules) -> Result<(), Overflow> {
+    pub(super) fn judge(&mut self) -> Result<(), Overflow> {
         for (unit, before) in self.before.clone() {
-            let (cause, watch) = (self.cause, self.account.watch(&unit, rules.watch(&unit)));
-            let set = self.set.remove(&unit).unwrap_or_default();
+            let watch = self.account.watch(&unit, self.rules.watch(&unit));
+            let (cause, set) = (self.cause, self.set.remove(&unit).unwrap_or_default());
             let balance = self.account.balance_mut(&unit);
             let tells = judge(balance, before, &watch, &set, &cause, &mut self.flips)?;
             for tells in tells {

@@ -1,18 +1,19 @@
--- Semantics 10.1: balance = sum of entries = sum of open lots - overdraft; the last numbers are
--- the last ones.
+-- Semantics 10.1: balance = sum of entries = sum of open lots - overdraft; what is pending = sum of
+-- its entries = sum of pending lots; the last numbers are the last ones.
 WITH moved AS (
     SELECT
         account_id,
         unit,
-        sum(credits) AS balance,
+        coalesce(sum(credits) FILTER (WHERE NOT pending), 0) AS balance,
+        coalesce(sum(credits) FILTER (WHERE pending), 0) AS pending,
         coalesce(-sum(credits) FILTER (WHERE lot_no IS NULL), 0) AS overdraft,
         max(seq) AS last
     FROM entry
     GROUP BY account_id, unit
 ),
 held AS (
-    SELECT account_id, unit, sum(remaining) FILTER (WHERE open) AS remaining,
-        count(*) AS lots, max(lot_no) AS last
+    SELECT account_id, unit, sum(remaining) FILTER (WHERE open AND NOT pending) AS remaining,
+        sum(remaining) FILTER (WHERE open AND pending) AS pending, count(*) AS lots, max(lot_no) AS last
     FROM lot
     GROUP BY account_id, unit
 ),
@@ -32,13 +33,16 @@ FROM (
         balance.balance IS NOT NULL AS is_there,
         balance.balance,
         balance.overdraft,
+        balance.pending,
         balance.entry_seq,
         balance.last_lot,
         balance.last_repayment,
         coalesce(moved.balance, 0) AS entries_balance,
         coalesce(moved.overdraft, 0) AS entries_overdraft,
+        coalesce(moved.pending, 0) AS entries_pending,
         coalesce(moved.last, 0) AS entries_last,
         coalesce(held.remaining, 0) AS held,
+        coalesce(held.pending, 0) AS held_pending,
         coalesce(held.lots, 0) AS lots,
         coalesce(held.last, 0) AS lots_last,
         coalesce(repaid.repayments, 0) AS repayments,
@@ -64,6 +68,14 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('overdraft %s but its entries add up to %s',
             trim_scale(whole_units(overdraft, decimals)),
             trim_scale(whole_units(entries_overdraft, decimals))) END,
+    CASE WHEN pending <> entries_pending
+        THEN format('pending %s but its entries add up to %s',
+            trim_scale(whole_units(pending, decimals)),
+            trim_scale(whole_units(entries_pending, decimals))) END,
+    CASE WHEN pending <> held_pending
+        THEN format('pending %s but its pending lots hold %s',
+            trim_scale(whole_units(pending, decimals)),
+            trim_scale(whole_units(held_pending, decimals))) END,
     CASE WHEN overdraft < 0 THEN 'the overdraft is negative' END,
     CASE WHEN entry_seq <> entries_last
         THEN format('says that its last entry is %s but it is %s', entry_seq, entries_last) END,

@@ -1,4 +1,4 @@
--- Semantics 10.1: 0 <= remaining <= granted, and all three figures of a lot are what its entries
+-- Semantics 10.1: 0 <= remaining <= granted, and all figures of a lot are what its entries
 -- add up to. What a reset forfeited is less what its reversal gave back; what of it counts as
 -- taken back is what its purchase's slices say.
 WITH moved AS (
@@ -12,7 +12,11 @@ WITH moved AS (
             0) AS granted,
         coalesce(-sum(credits)
             FILTER (WHERE kind = 'forfeited' OR (kind = 'carried' AND credits < 0)), 0)
-            AS forfeited
+            AS forfeited,
+        coalesce(-sum(credits) FILTER (WHERE kind = 'expired'), 0) AS expired,
+        count(*) FILTER (WHERE kind = 'opened' AND NOT pending) AS openings,
+        count(*) FILTER (WHERE kind = 'opened' AND pending) AS departures,
+        coalesce(bool_or(pending) FILTER (WHERE kind = 'granted'), false) AS was_pending
     FROM entry
     WHERE lot_no IS NOT NULL
     GROUP BY account_id, unit, lot_no
@@ -45,11 +49,17 @@ FROM (
         lot.remaining,
         lot.forfeited,
         lot.counted,
+        lot.expired,
+        lot.pending,
         lot.granted IS NOT NULL AS is_there,
         coalesce(moved.granted, 0) AS entries_granted,
         coalesce(moved.remaining, 0) AS entries_remaining,
         coalesce(moved.forfeited, 0) - coalesce(back.restored, 0) AS entries_forfeited,
-        coalesce(counted.lapsed, 0) AS slices_lapsed
+        coalesce(counted.lapsed, 0) AS slices_lapsed,
+        coalesce(moved.expired, 0) AS entries_expired,
+        moved.openings,
+        moved.departures,
+        moved.was_pending
     FROM lot
     FULL JOIN moved USING (account_id, unit, lot_no)
     LEFT JOIN back USING (account_id, unit, lot_no)
@@ -78,6 +88,13 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('%s of what it lost count as taken back, but its purchase says %s',
             trim_scale(whole_units(counted, decimals)),
             trim_scale(whole_units(slices_lapsed, decimals))) END,
+    CASE WHEN expired <> entries_expired
+        THEN format('expired %s but its entries expired %s',
+            trim_scale(whole_units(expired, decimals)),
+            trim_scale(whole_units(entries_expired, decimals))) END,
+    CASE WHEN pending AND NOT was_pending THEN 'is pending but was granted open' END,
+    CASE WHEN openings <> departures OR openings <> (was_pending AND NOT pending)::INTEGER
+        THEN format('opened %s times and left what is pending %s times', openings, departures) END,
     CASE WHEN open <> (0 < remaining)
         THEN format('is marked %s with %s remaining',
             CASE WHEN open THEN 'open' ELSE 'closed' END,

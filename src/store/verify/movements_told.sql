@@ -1,5 +1,5 @@
 -- Semantics 10.4: what moved is told, and what is told moved, as far back as notices are kept. Usage
--- and repayment are not told.
+-- and repayment are not told, nor what happens to a lot before it opens.
 WITH kept_from AS (
     SELECT coalesce(max(pruned_before), '-infinity') AS at FROM notice_horizon
 ),
@@ -8,17 +8,18 @@ moved AS (
         account_id,
         unit,
         event_key,
-        sum(credits) FILTER (WHERE kind = 'granted') AS granted,
-        count(*) FILTER (WHERE kind = 'granted') AS grants,
+        sum(credits) FILTER (WHERE kind IN ('granted', 'opened')) AS granted,
+        count(*) FILTER (WHERE kind IN ('granted', 'opened')) AS grants,
         -sum(credits) FILTER (WHERE kind = 'revoked') AS revoked,
         sum(credits) FILTER (WHERE kind = 'restored') AS restored,
         -sum(credits) FILTER (WHERE kind = 'forfeited') AS forfeited,
         sum(credits) FILTER (WHERE kind = 'carried' AND 0 < credits) AS carried,
         sum(credits) FILTER (WHERE kind = 'forgiven') AS forgiven,
-        sum(credits) FILTER (WHERE kind = 'adjusted') AS adjusted
+        sum(credits) FILTER (WHERE kind = 'adjusted') AS adjusted,
+        -sum(credits) FILTER (WHERE kind = 'expired') AS expired
     FROM entry
-    WHERE kind IN ('granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgiven',
-        'adjusted')
+    WHERE NOT pending AND kind IN ('granted', 'opened', 'revoked', 'restored', 'forfeited',
+        'carried', 'forgiven', 'adjusted', 'expired')
         AND (SELECT at FROM kept_from) <= recorded_at
     GROUP BY account_id, unit, event_key
 ),
@@ -34,12 +35,13 @@ told AS (
         sum((data ->> 'forfeited')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS forfeited,
         sum((data ->> 'carried')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS carried,
         sum((data ->> 'forgiven')::NUMERIC) FILTER (WHERE type = 'balance.reset') AS forgiven,
-        sum((data ->> 'credits')::NUMERIC) FILTER (WHERE type = 'balance.adjusted') AS adjusted
+        sum((data ->> 'credits')::NUMERIC) FILTER (WHERE type = 'balance.adjusted') AS adjusted,
+        sum((data ->> 'credits')::NUMERIC) FILTER (WHERE type = 'balance.expired') AS expired
     FROM (
         SELECT account_id, unit, event_key, type, data::JSON AS data
         FROM notice
         WHERE type IN ('balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset',
-            'balance.adjusted')
+            'balance.adjusted', 'balance.expired')
             AND (SELECT at FROM kept_from) <= recorded_at
     ) AS moving
     GROUP BY account_id, unit, event_key
@@ -56,9 +58,9 @@ FROM (
         unit,
         event_key,
         ARRAY[moved.granted, moved.revoked, moved.restored, moved.forfeited, moved.carried,
-            moved.forgiven, moved.adjusted] AS moved,
+            moved.forgiven, moved.adjusted, moved.expired] AS moved,
         ARRAY[told.granted, told.revoked, told.restored, told.forfeited, told.carried,
-            told.forgiven, told.adjusted] AS told,
+            told.forgiven, told.adjusted, told.expired] AS told,
         moved.grants,
         told.grants AS grants_told
     FROM moved
@@ -69,9 +71,10 @@ CROSS JOIN LATERAL (
     SELECT verb, type, whole_units(coalesce(moved, 0), coalesce(scale.decimals, 0)) AS moved,
         coalesce(told, 0) AS told
     FROM unnest(
-        ARRAY['granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgave', 'adjusted'],
+        ARRAY['granted', 'revoked', 'restored', 'forfeited', 'carried', 'forgave', 'adjusted',
+            'expired'],
         ARRAY['balance.credited', 'balance.revoked', 'balance.restored', 'balance.reset',
-            'balance.reset', 'balance.reset', 'balance.adjusted'],
+            'balance.reset', 'balance.reset', 'balance.adjusted', 'balance.expired'],
         kept.moved,
         kept.told
     ) AS figure(verb, type, moved, told)
