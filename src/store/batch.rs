@@ -149,12 +149,7 @@ impl Loading {
         if named.is_empty() {
             return Ok(());
         }
-        self.book.desk = parked::lock(tx, &named).await?.into_iter().collect();
-        let newest: Vec<EventKey> =
-            self.book.desk.values().filter_map(|first| first.newest).collect();
-        if !newest.is_empty() {
-            self.book.desk.extend(parked::lock(tx, &newest).await?);
-        }
+        self.book.desk = parked::on_desk(tx, &named).await?;
         // After the locks: whoever held them may have written these.
         self.book.seen.extend(inbox::known(tx, &unlike).await?);
         Ok(())

@@ -1,14 +1,16 @@
 //! Table `parked`: events that could not be applied. The message itself is in the inbox row.
 
+use std::collections::HashMap;
+
 use super::columns::{Columns, at, column, key};
 use super::error::StoreError;
 use super::inbox::Ended;
 use super::session::Session;
 use super::{Arrival, Backlog, Store};
-use super::{batch, inbox, notice};
+use super::{batch, inbox, moved, notice};
 use crate::ledger::{
-    DeskState, EventKey, EventName, Fingerprint, Name, OnDesk, ParkedNotice, Record, Rejection,
-    Timestamp, Verdict,
+    Book, DeskState, EventKey, EventName, Fate, Fingerprint, Met, Moved, Name, OnDesk,
+    ParkedNotice, Record, Rejection, Timestamp, Verdict,
 };
 use crate::notice::Wire;
 
@@ -43,12 +45,14 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let request = &arrival.request;
         let mut tx = self.begin().await?;
+        let mut book = Book { desk: on_desk(&mut tx, &[request.key]).await?, ..Book::default() };
         let known = inbox::known(&mut tx, &[request.key, request.conflict_key]).await?;
-        let of = |wanted: EventKey| known.iter().find(|(key, _)| *key == wanted);
-        let key = match (of(request.key), of(request.conflict_key)) {
-            (None, _) => request.key,
-            (Some((_, first)), None) if *first != request.fingerprint => request.conflict_key,
-            (Some(_), _) => {
+        book.seen = known.into_iter().collect();
+        let (key, older) = match book.met(request) {
+            Met::Never => (request.key, None),
+            Met::Differing => (request.conflict_key, None),
+            Met::Correcting(older) => (request.conflict_key, Some(older)),
+            Met::Before(_) => {
                 tx.rollback().await?;
                 return Ok(false);
             }
@@ -65,6 +69,10 @@ impl Store {
         };
         inbox::insert(&mut tx, &[Ended { record: &record, arrival }], now).await?;
         insert(&mut tx, &[(key, rejection)], now).await?;
+        if let Some(event) = older {
+            let fate = Fate::Superseded { first: request.key };
+            moved::save(&mut tx, &[Moved { event, by: key, fate }], now).await?;
+        }
         notice::insert(&mut tx, &[render(&told)], now).await?;
         tx.commit().await?;
         Ok(true)
@@ -129,11 +137,22 @@ fn record(arrival: &Arrival, rejection: &Rejection, key: EventKey, now: Timestam
     }
 }
 
-/// The desk's rows of these events, locked in the order of their keys.
-pub(super) async fn lock(
+/// What is on the desk of these events and, where one was corrected, of the newest of its name;
+/// locked, so that nobody else moves it meanwhile.
+pub(super) async fn on_desk(
     tx: &mut Session,
     keys: &[EventKey],
-) -> Result<Vec<(EventKey, OnDesk)>, StoreError> {
+) -> Result<HashMap<EventKey, OnDesk>, StoreError> {
+    let mut desk: HashMap<EventKey, OnDesk> = lock(tx, keys).await?.into_iter().collect();
+    let newest: Vec<EventKey> = desk.values().filter_map(|first| first.newest).collect();
+    if !newest.is_empty() {
+        desk.extend(lock(tx, &newest).await?);
+    }
+    Ok(desk)
+}
+
+/// In the order of their keys.
+async fn lock(tx: &mut Session, keys: &[EventKey]) -> Result<Vec<(EventKey, OnDesk)>, StoreError> {
     let statement = sqlx::query(
         "SELECT event_key, state, reason, released_as, tries, newest
          FROM parked

@@ -1,8 +1,10 @@
 //! Section 9.3: what becomes of parked events.
 
 use super::world::*;
+use crate::streams::any_command;
 use creditd::event::instruction::{discard, release};
 use creditd::ledger::*;
+use proptest::prelude::*;
 
 const AS_DEBT: Waiver = Waiver { when_spent: Some(WhenSpent::Debt), refund_anyway: false };
 const CLAMPED: Waiver = Waiver { when_spent: Some(WhenSpent::Clamp), refund_anyway: false };
@@ -316,4 +318,48 @@ fn the_correction_may_come_first_3_5() {
     };
 
     assert_eq!(books([&wrong, &right]), books([&right, &wrong]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is parked, released with any waiver, discarded or corrected: the books are right
+    /// after every step (checked inside `decides`), and coming again changes nothing.
+    #[test]
+    fn whatever_leaves_the_desk_the_books_stay_right_9_3(
+        commands in prop::collection::vec(any_command(), 1..40),
+        answers in prop::collection::vec((0..6_u8, any_command()), 40),
+    ) {
+        let mut world = World::watching(&[100, 20], Some(120));
+        let events: Vec<Request> = (0..)
+            .zip(commands)
+            .map(|(n, command)| event(&format!("e{n}"), command))
+            .collect();
+        let mut sent = events.clone();
+        for request in &events {
+            world.decides(request);
+        }
+        for (request, (answer, other)) in events.iter().zip(answers) {
+            let both = Waiver { when_spent: Some(WhenSpent::Clamp), refund_anyway: true };
+            match answer {
+                0 => drop(world.releases(request, NO_WAIVER)),
+                1 => drop(world.releases(request, AS_DEBT)),
+                2 => drop(world.releases(request, both)),
+                3 => drop(world.discards(request)),
+                4 => {
+                    let correction = event(&request.name.id, other);
+                    world.decides(&correction);
+                    sent.push(correction);
+                }
+                _ => {}
+            }
+        }
+        let (state, entries) = (world.state(), world.entries().len());
+        let moved = world.book.journal.moved.len();
+        for request in sent.iter().rev() {
+            prop_assert_eq!(world.decides(request), "duplicate");
+        }
+        prop_assert_eq!(world.state(), state);
+        prop_assert_eq!((world.entries().len(), world.book.journal.moved.len()), (entries, moved));
+    }
 }

@@ -254,6 +254,25 @@ async fn a_correction_takes_the_place_of_what_is_parked() {
 }
 
 #[tokio::test]
+async fn a_correction_that_the_database_refuses_takes_the_place_too() {
+    let world = World::new().await;
+    world.run(&[unpriced("p1", "ada", "inv")]).await.unwrap();
+    let correction = crate::world::arrivals(&[pays("p1", "ada", "inv", "100")]);
+    let rejection = Reason::Refused.because("the database refused it");
+
+    for is_new in [true, false] {
+        let parked = world.store.park_alone(&correction[0], &rejection, render_parked).await;
+        assert_eq!(parked.unwrap(), is_new);
+    }
+
+    assert_eq!(
+        world.desk().await,
+        ["p1 open refused 0", "p1 superseded unknown_package 0 payment.succeeded"]
+    );
+    world.is_sound().await;
+}
+
+#[tokio::test]
 async fn one_correction_in_two_batches_at_once_is_applied_once() {
     let world = World::new().await;
     world.run(&[unpriced("p1", "ada", "inv"), uses("u0", "ada", "0.01")]).await.unwrap();
