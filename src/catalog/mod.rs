@@ -38,8 +38,9 @@ use policy::Policy;
 /// The file within the configuration directory.
 pub const FILE: &str = "catalog.toml";
 
-/// A catalog without a mistake. Shared behind an `Arc` by whoever needs it in several places.
-#[derive(Debug)]
+/// A catalog without a mistake. Shared behind an `Arc` by whoever needs it in several places. The
+/// default one sells nothing.
+#[derive(Debug, Default)]
 pub struct Catalog {
     hash: Name,
     index: Index,

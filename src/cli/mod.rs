@@ -159,7 +159,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         Command::Adjust(args) => adjust::run(&context, &args, output).await,
         Command::Parked(args) => parked::run(&context, &args, output).await,
         Command::Verify(args) => {
-            Ok(verify::run(&context.books().await?, &args, output).await?.into())
+            let sources = daemon::sources(&context.settings()?);
+            Ok(verify::run(&context.books().await?, &sources, &args, output).await?.into())
         }
     }
 }

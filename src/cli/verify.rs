@@ -6,7 +6,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
 
 use super::output::{CommandError, Ending, Output, counted, others};
-use crate::store::verify::{BookSize, Progress, Verified, verify};
+use crate::catalog::Catalog;
+use crate::event::{self, Message, Sources};
+use crate::store::ReadError;
+use crate::store::verify::{BookSize, Progress, Verified, messages, verify};
 
 /// Checks the whole books; reads only.
 #[derive(Clone, Debug, clap::Args)]
@@ -18,7 +21,12 @@ pub struct VerifyArgs {
 
 /// # Errors
 /// [`CommandError`] when the books can't be read or nothing can be written.
-pub async fn run(pool: &PgPool, args: &VerifyArgs, output: Output) -> Result<Ending, CommandError> {
+pub async fn run(
+    pool: &PgPool,
+    sources: &Sources,
+    args: &VerifyArgs,
+    output: Output,
+) -> Result<Ending, CommandError> {
     // On standard error, and only where that is a terminal.
     let bar = ProgressBar::new(0);
     if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg} ({elapsed})") {
@@ -26,7 +34,7 @@ pub async fn run(pool: &PgPool, args: &VerifyArgs, output: Output) -> Result<End
     }
     let mut on_progress = |progress: Progress| show(&bar, progress);
     let findings_max = usize::try_from(args.findings).unwrap_or(usize::MAX);
-    let verified = verify(pool, findings_max, &mut on_progress).await;
+    let verified = whole(pool, sources, findings_max, &mut on_progress).await;
     bar.finish_and_clear();
     let verified = verified?;
     output.answer(&verified, || render(&verified))?;
@@ -34,6 +42,24 @@ pub async fn run(pool: &PgPool, args: &VerifyArgs, output: Output) -> Result<End
         true => Ending::Good,
         false => Ending::Wrong,
     })
+}
+
+/// The books in themselves, then beside the messages that made them.
+async fn whole(
+    pool: &PgPool,
+    sources: &Sources,
+    findings_max: usize,
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Verified, ReadError> {
+    let mut verified = verify(pool, findings_max, on_progress).await?;
+    // Which facts a message states does not depend on what things cost.
+    let no_prices = Catalog::default();
+    let reads = |body, properties: Option<&str>| {
+        let message = Message::kept(body, properties).ok()?;
+        Some(event::read(&message, &no_prices, sources, usize::MAX))
+    };
+    verified.checks.push(messages(pool, findings_max, &reads, on_progress).await?);
+    Ok(verified)
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

@@ -152,7 +152,7 @@ enum Read<'c> {
 impl RefundRecord {
     /// Whether two events state the same refund: equal numbers in whatever form, as soon as one of
     /// them or the purchase knows the currency.
-    pub(super) fn claims_the_same(
+    pub fn claims_the_same(
         &self,
         claim: &RefundClaim,
         currency: Option<Currency>,

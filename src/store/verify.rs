@@ -5,16 +5,18 @@
 //! few are kept, so memory is bounded whatever the size of the books. What purchases take back is
 //! recomputed by the ledger itself (`verify/recompute.rs`).
 //!
-//! Rebuilding everything from the kept messages (semantics 10.5) is not done here: it needs the
-//! catalogs of the time.
+//! What purchases hold is compared with the kept messages besides (`verify/messages.rs`).
 
+mod messages;
 mod recompute;
 
 use futures_util::TryStreamExt as _;
-use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{Connection as _, Postgres, Transaction};
 
 use super::ReadError;
+
+pub use messages::{Reads, messages};
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -141,15 +143,7 @@ async fn run(
     findings_max: usize,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> sqlx::Result<Verified> {
-    let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    // Checks run as long as they run; a connection made for batches may say otherwise.
-    for setting in [
-        "SET LOCAL search_path = creditd, creditd_read",
-        "SET LOCAL statement_timeout = 0",
-        "SET LOCAL idle_in_transaction_session_timeout = 0",
-    ] {
-        sqlx::query(setting).execute(&mut *tx).await?;
-    }
+    let mut tx = snapshot(pool).await?;
     let size = size(&mut tx).await?;
     let of = CHECKS.len().saturating_add(1);
     let mut checks = Vec::with_capacity(of);
@@ -165,6 +159,20 @@ async fn run(
     checks.push(checked);
     tx.rollback().await?;
     Ok(Verified { size, checks })
+}
+
+/// Nothing that is written from here on is seen.
+async fn snapshot(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tx = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    // Checks run as long as they run; a connection made for batches may say otherwise.
+    for setting in [
+        "SET LOCAL search_path = creditd, creditd_read",
+        "SET LOCAL statement_timeout = 0",
+        "SET LOCAL idle_in_transaction_session_timeout = 0",
+    ] {
+        sqlx::query(setting).execute(&mut *tx).await?;
+    }
+    Ok(tx)
 }
 
 async fn size(connection: &mut PgConnection) -> sqlx::Result<BookSize> {

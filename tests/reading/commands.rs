@@ -324,6 +324,7 @@ async fn commands_end_wrong_where_there_is_nothing_to_show() {
         let event = |name: &str| parked::ShowArgs { event: name.to_owned() };
         let desk = parked::ListArgs { all: false, reason: None, limit: 50 };
         let verify = verify::VerifyArgs { findings: 20 };
+        let sources = creditd::event::Sources::default();
 
         let endings = [
             balance::run(&pool, &account("acme"), output).await.unwrap(),
@@ -331,10 +332,10 @@ async fn commands_end_wrong_where_there_is_nothing_to_show() {
             parked::run_list(&pool, &desk, output).await.unwrap(),
             parked::run_show(&pool, &event("shop/e7"), output).await.unwrap(),
             parked::run_show(&pool, &event("shop/e1"), output).await.unwrap(),
-            verify::run(&pool, &verify, output).await.unwrap(),
+            verify::run(&pool, &sources, &verify, output).await.unwrap(),
         ];
         corrupt(&pool, "UPDATE balance SET balance = 0").await;
-        let broken = verify::run(&pool, &verify, output).await.unwrap();
+        let broken = verify::run(&pool, &sources, &verify, output).await.unwrap();
 
         use Ending::{Good, Wrong};
         assert_eq!(endings, [Good, Wrong, Good, Good, Wrong, Good]);

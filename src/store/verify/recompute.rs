@@ -70,7 +70,7 @@ const LINES: &str = "
     ORDER BY purchase_id, line_no";
 
 const REFUNDS: &str = "
-    SELECT purchase_id, source, name, event_key, event_source, event_id, claim::TEXT AS claim,
+    SELECT purchase_id, source, name, event_key, event_source, event_id, claim::TEXT AS claim_text,
         currency, status
     FROM refund
     WHERE purchase_id BETWEEN $1 AND $2";
@@ -156,15 +156,20 @@ fn read_purchase(
     Ok(purchase)
 }
 
-fn read_line(row: &PgRow) -> Result<Line, String> {
+pub(super) fn read_line(row: &PgRow) -> Result<Line, String> {
     let facts = LineFacts {
         line_id: column::<Option<String>>(row, "line_id")?.map(Name::from),
-        product: None,
-        variant: None,
-        quantity: Number::ONE,
+        product: column::<Option<String>>(row, "product")?.map(Name::from),
+        variant: column::<Option<String>>(row, "variant")?.map(Name::from),
+        quantity: Number::from_decimal(column(row, "quantity")?),
         paid_minor: column(row, "paid_minor")?,
-        credits: None,
-        period_end: None,
+        credits: {
+            let unit = column::<Option<String>>(row, "stated_unit")?.map(Name::from);
+            let credits = column::<Option<_>>(row, "stated_credits")?.map(Number::from_decimal);
+            unit.zip(credits)
+        },
+        period_end: column::<Option<jiff_sqlx::Timestamp>>(row, "period_end")?
+            .map(jiff_sqlx::Timestamp::to_jiff),
     };
     let cause = Cause { event: key(row)?, occurred_at: time(row, "granted_at")? };
     let mut line = Line::new(facts, column(row, "place")?, &cause);
@@ -179,13 +184,13 @@ fn read_line(row: &PgRow) -> Result<Line, String> {
     Ok(line)
 }
 
-fn read_refund(row: &PgRow) -> Result<(RefundName, RefundRecord), String> {
+pub(super) fn read_refund(row: &PgRow) -> Result<(RefundName, RefundRecord), String> {
     let (source, id): (String, String) = (column(row, "source")?, column(row, "name")?);
     let name = match source.is_empty() {
         true => RefundName::Id(Name::from(id)),
         false => RefundName::Event(EventName { source: Name::from(source), id: Name::from(id) }),
     };
-    let claim: String = column(row, "claim")?;
+    let claim: String = column(row, "claim_text")?;
     let status: String = column(row, "status")?;
     let stated: Option<String> = column(row, "currency")?;
     let record = RefundRecord {
@@ -203,7 +208,7 @@ fn read_refund(row: &PgRow) -> Result<(RefundName, RefundRecord), String> {
     Ok((name, record))
 }
 
-fn column<'r, T>(row: &'r PgRow, column: &str) -> Result<T, String>
+pub(super) fn column<'r, T>(row: &'r PgRow, column: &str) -> Result<T, String>
 where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {

@@ -1,0 +1,276 @@
+//! Rebuilds what purchases hold from the messages that the inbox keeps (semantics 10.5), in pages
+//! by key: every applied payment has its lines, every refund, void and dispute is remembered as it
+//! was stated, and all references of one event lead to one purchase.
+//!
+//! Balances and lots are rebuilt from entries by other checks; applied plain usage keeps no
+//! message, its row tells (see `causes.sql`). Reading a message needs no price, so no catalog.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::types::Uuid;
+
+use super::recompute::{column, read_line, read_refund};
+use super::{Checked, Progress, snapshot};
+use crate::ledger::{
+    Asks, Command, Line, LineFacts, Payment, Reference, ReferenceKind, Refund, RefundClaim,
+    RefundName, RefundRecord, Request,
+};
+use crate::store::ReadError;
+
+/// Reads a kept message, its body and properties, as the daemon would; `None`: it can't be.
+pub type Reads<'a> = dyn Fn(Vec<u8>, Option<&str>) -> Option<Request> + Send + Sync + 'a;
+
+pub(super) const CHECK: &str = "messages";
+const RULE: &str = "purchases hold what the kept messages of applied events say";
+
+/// Messages held in memory at a time.
+const PAGE: i64 = 1000;
+
+/// Compares all purchases with the messages that made them, in one snapshot. Writes nothing.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer. What is broken is no error.
+pub async fn messages(
+    pool: &PgPool,
+    findings_max: usize,
+    reads: &Reads<'_>,
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Checked, ReadError> {
+    let mut checked = Checked::new(CHECK, RULE);
+    let mut found = |finding| checked.found(finding, findings_max);
+    run(pool, reads, &mut found, on_progress)
+        .await
+        .map_err(ReadError::while_trying_to("compare the purchases with their messages"))?;
+    Ok(checked)
+}
+
+async fn run(
+    pool: &PgPool,
+    reads: &Reads<'_>,
+    found: &mut (dyn FnMut(String) + Send),
+    on_progress: &mut (dyn FnMut(Progress) + Send),
+) -> sqlx::Result<()> {
+    let mut tx = snapshot(pool).await?;
+    let (mut after, mut rows) = (Uuid::nil(), 0_u64);
+    loop {
+        on_progress(Progress { check: CHECK, number: 1, of: 1, rows });
+        let kept = page(&mut tx, after).await?;
+        let Some(last) = kept.last() else { break };
+        after = last.try_get("event_key")?;
+        let mut told = Vec::new();
+        for row in &kept {
+            match read(row, reads) {
+                Ok(event) => told.push(event),
+                Err(says) => found(says),
+            }
+        }
+        compare(&mut tx, &told, found).await?;
+        rows = rows.saturating_add(u64::try_from(kept.len()).unwrap_or(u64::MAX));
+    }
+    tx.rollback().await
+}
+
+async fn page(tx: &mut PgConnection, after: Uuid) -> sqlx::Result<Vec<PgRow>> {
+    sqlx::query(
+        "SELECT event_key, source, id, body, properties::TEXT AS properties
+         FROM inbox
+         WHERE $1 < event_key AND outcome = 'applied' AND body IS NOT NULL
+             AND type IN ('payment.succeeded', 'invoice.refunded', 'invoice.voided',
+                 'payment.disputed')
+         ORDER BY event_key
+         LIMIT $2",
+    )
+    .bind(after)
+    .bind(PAGE)
+    .fetch_all(tx)
+    .await
+}
+
+/// An applied event of a purchase.
+struct Told {
+    name: String,
+    command: Command,
+}
+
+fn read(row: &PgRow, reads: &Reads<'_>) -> Result<Told, String> {
+    let name = format!("{}/{}", column::<String>(row, "source")?, column::<String>(row, "id")?);
+    let properties: Option<String> = column(row, "properties")?;
+    let request = reads(column(row, "body")?, properties.as_deref());
+    match request.map(|request| request.asks) {
+        Some(Asks::Command(command)) => Ok(Told { name, command }),
+        Some(Asks::Rejected(rejection)) => {
+            Err(format!("the kept message of {name} would be refused: {rejection}"))
+        }
+        Some(Asks::Nothing | Asks::Noted) | None => {
+            Err(format!("the kept message of {name} can't be read"))
+        }
+    }
+}
+
+impl Told {
+    fn references(&self) -> &[Reference] {
+        if let Command::Pay(payment) = &self.command {
+            &payment.references
+        } else if let Command::Refund(refund) = &self.command {
+            &refund.references
+        } else {
+            &[] // another type under that name: nothing to compare
+        }
+    }
+}
+
+/// What a purchase holds by now.
+#[derive(Default)]
+struct Holds {
+    account: Option<String>,
+    lines: Vec<Line>,
+    refunds: BTreeMap<RefundName, RefundRecord>,
+}
+
+async fn compare(
+    tx: &mut PgConnection,
+    told: &[Told],
+    found: &mut (dyn FnMut(String) + Send),
+) -> sqlx::Result<()> {
+    let known = known(tx, told).await?;
+    let ids: Vec<i64> = known.values().copied().collect::<BTreeSet<i64>>().into_iter().collect();
+    let holds = holds(tx, &ids, found).await?;
+    for event in told {
+        let name = &event.name;
+        let mut owners = BTreeSet::new();
+        for reference in event.references() {
+            match known.get(reference) {
+                Some(id) => drop(owners.insert(*id)),
+                None => found(format!("{name} names {reference}, which no purchase has")),
+            }
+        }
+        let mut owners = owners.into_iter();
+        let (Some(owner), None) = (owners.next(), owners.next()) else {
+            if !event.references().is_empty() {
+                found(format!("the references of {name} lead to no purchase, or to several"));
+            }
+            continue;
+        };
+        let Some(purchase) = holds.get(&owner) else { continue };
+        if let Command::Pay(payment) = &event.command {
+            purchase.must_hold_payment(payment, name, found);
+        } else if let Command::Refund(refund) = &event.command {
+            purchase.must_hold_refund(refund, name, found);
+        }
+    }
+    Ok(())
+}
+
+async fn known(tx: &mut PgConnection, told: &[Told]) -> sqlx::Result<HashMap<Reference, i64>> {
+    let wanted: BTreeSet<&Reference> = told.iter().flat_map(Told::references).collect();
+    let texts = |part: fn(&Reference) -> &str| -> Vec<&str> {
+        wanted.iter().map(|reference| part(reference)).collect()
+    };
+    let rows = sqlx::query(
+        "SELECT namespace, kind, value, purchase_id
+         FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
+         JOIN purchase_reference USING (namespace, kind, value)",
+    )
+    .bind(texts(|reference| &reference.namespace))
+    .bind(texts(|reference| reference.kind.code()))
+    .bind(texts(|reference| &reference.value))
+    .fetch_all(tx)
+    .await?;
+    let mut known = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let kind: &str = row.try_get("kind")?;
+        let Some(kind) = ReferenceKind::from_code(kind) else { continue };
+        let namespace = row.try_get::<&str, _>("namespace")?.into();
+        let value = row.try_get::<&str, _>("value")?.into();
+        known.insert(Reference { namespace, kind, value }, row.try_get("purchase_id")?);
+    }
+    Ok(known)
+}
+
+async fn holds(
+    tx: &mut PgConnection,
+    ids: &[i64],
+    found: &mut (dyn FnMut(String) + Send),
+) -> sqlx::Result<HashMap<i64, Holds>> {
+    let mut holds: HashMap<i64, Holds> = HashMap::with_capacity(ids.len());
+    let owners = sqlx::query(
+        "SELECT purchase_id, account.name
+         FROM purchase
+         LEFT JOIN account USING (account_id)
+         WHERE purchase_id = ANY ($1)",
+    );
+    for row in owners.bind(ids).fetch_all(&mut *tx).await? {
+        let purchase = Holds { account: row.try_get("name")?, ..Holds::default() };
+        holds.insert(row.try_get("purchase_id")?, purchase);
+    }
+    let lines = sqlx::query(
+        "SELECT *, terms::TEXT AS terms_text FROM purchase_line WHERE purchase_id = ANY ($1)",
+    );
+    for row in lines.bind(ids).fetch_all(&mut *tx).await? {
+        match (holds.get_mut(&row.try_get("purchase_id")?), read_line(&row)) {
+            (Some(purchase), Ok(line)) => purchase.lines.push(line),
+            (None, _) => {}
+            (Some(_), Err(says)) => found(format!("a line can't be read: {says}")),
+        }
+    }
+    let refunds =
+        sqlx::query("SELECT *, claim::TEXT AS claim_text FROM refund WHERE purchase_id = ANY ($1)");
+    for row in refunds.bind(ids).fetch_all(&mut *tx).await? {
+        match (holds.get_mut(&row.try_get("purchase_id")?), read_refund(&row)) {
+            (Some(purchase), Ok((name, refund))) => {
+                purchase.refunds.insert(name, refund);
+            }
+            (None, _) => {}
+            (Some(_), Err(says)) => found(format!("a refund can't be read: {says}")),
+        }
+    }
+    Ok(holds)
+}
+
+impl Holds {
+    fn must_hold_payment(
+        &self,
+        payment: &Payment,
+        name: &str,
+        found: &mut (dyn FnMut(String) + Send),
+    ) {
+        if self.account.as_deref() != Some(&*payment.account) {
+            found(format!("{name} paid for {}, its purchase is another's", payment.account));
+        }
+        let has = |facts: &LineFacts| self.lines.iter().any(|line| line.facts == *facts);
+        for (line, number) in payment.lines.iter().zip(0_usize..) {
+            if !has(&line.facts) {
+                found(format!("line {number} of {name} is none of its purchase's lines"));
+            }
+        }
+    }
+
+    fn must_hold_refund(
+        &self,
+        refund: &Refund,
+        name: &str,
+        found: &mut (dyn FnMut(String) + Send),
+    ) {
+        let Some(kept) = self.refunds.get(&refund.name) else {
+            found(format!("{name} takes back of its purchase, which does not remember it"));
+            return;
+        };
+        let claim = with_time_of(refund.claim.clone(), &kept.claim);
+        if !kept.claims_the_same(&claim, refund.currency, None) || kept.status < refund.status {
+            found(format!("{name} is remembered by its purchase with another amount or status"));
+        }
+    }
+}
+
+/// A dispute's report takes the time of its event over only when it is decided.
+fn with_time_of(claim: RefundClaim, kept: &RefundClaim) -> RefundClaim {
+    match (claim, kept) {
+        (RefundClaim::Dispute(mut report), RefundClaim::Dispute(kept)) => {
+            report.said_at = kept.said_at;
+            RefundClaim::Dispute(report)
+        }
+        (claim, _) => claim,
+    }
+}

@@ -1,0 +1,103 @@
+//! Purchases beside the messages that made them (semantics 10.5).
+
+use creditd::catalog::Catalog;
+use creditd::event::{self, Message, Sources};
+use creditd::ledger::Name;
+use creditd::store::verify::{Checked, messages};
+use sqlx::PgPool;
+
+use crate::reading_database::{corrupt, with_books};
+
+async fn compared(pool: &PgPool) -> Checked {
+    let sources = Sources { default: Name::from("billing"), ..Sources::default() };
+    let no_prices = Catalog::default();
+    let reads = |body, properties: Option<&str>| {
+        let message = Message::kept(body, properties).ok()?;
+        Some(event::read(&message, &no_prices, &sources, usize::MAX))
+    };
+    messages(pool, 20, &reads, &mut |_| {}).await.unwrap()
+}
+
+async fn finds(corruption: &str, findings: &[&str]) {
+    with_books(async |pool| {
+        corrupt(&pool, corruption).await;
+
+        let mut found = compared(&pool).await.findings;
+
+        found.sort();
+        assert_eq!(found, findings);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sound_purchases_hold_what_their_messages_say_10_5() {
+    finds("SELECT 1", &[]).await;
+}
+
+#[tokio::test]
+async fn a_line_that_no_message_paid_for_like_that_is_named_10_5() {
+    finds(
+        "UPDATE purchase_line SET product = 'prod_200' WHERE purchase_id = 1",
+        &["line 0 of shop/e1 is none of its purchase's lines"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_that_was_forgotten_or_changed_is_named_10_5() {
+    finds(
+        "DELETE FROM refund WHERE name = 're_1'",
+        &["shop/e5 takes back of its purchase, which does not remember it"],
+    )
+    .await;
+    finds(
+        r#"UPDATE refund SET claim = '{"total":{"minor":2000}}' WHERE name = 'e6'"#,
+        &["shop/e6 is remembered by its purchase with another amount or status"],
+    )
+    .await;
+    finds(
+        "UPDATE refund SET status = 'pending' WHERE name = 're_1'",
+        &["shop/e5 is remembered by its purchase with another amount or status"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reference_that_was_lost_or_moved_is_named_10_5() {
+    finds(
+        "DELETE FROM purchase_reference WHERE value = 'in_2'",
+        &[
+            "shop/e4 names invoice in_2, which no purchase has",
+            "the references of shop/e4 lead to no purchase, or to several",
+        ],
+    )
+    .await;
+    finds(
+        "UPDATE purchase_reference SET purchase_id = 2 WHERE value = 'pay_1'",
+        &[
+            "shop/e5 takes back of its purchase, which does not remember it",
+            "the references of shop/e1 lead to no purchase, or to several",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_purchase_of_another_account_is_named_10_5() {
+    finds(
+        "UPDATE purchase SET account_id = 1 WHERE purchase_id = 5",
+        &["shop/e10 paid for globex, its purchase is another's"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_changed_beyond_reading_is_named_10_5() {
+    finds(
+        "UPDATE inbox SET body = '\\x7b' WHERE id = 'e1'",
+        &["the kept message of shop/e1 would be refused: malformed: the body is not the JSON \
+            expected: EOF while parsing an object at line 1 column 1"],
+    )
+    .await;
+}
