@@ -1,14 +1,14 @@
 //! The books as text, a row a line, whoever keeps them: everything that the same events in the same
 //! order must make the same, which is everything but row ids and the database's clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use creditd::catalog::Catalog;
 use creditd::event::{self, Message, Sources};
 use creditd::ledger::{
-    Account, AccountId, Balance, Book, EventKey, Lot, Name, Purchase, Record, RefundName, Request,
-    Rules, Settings, SliceFrom, Stamped, Timestamp, decide,
+    Account, AccountId, Balance, Book, EventKey, Fate, Lot, Name, Purchase, Record, RefundName,
+    Request, Rules, Settings, SliceFrom, Stamped, Timestamp, decide,
 };
 use creditd::notice::{Wire, render, render_parked};
 use creditd::settings;
@@ -157,6 +157,14 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         let (account, moved) = (name(&one.account), one.credits.steps());
         row!(account, one.unit, moved, one.reason, one.actor, key(one.event))
     });
+    let superseded = superseded(book);
+    let events = book.journal.records.iter().map(|record| {
+        let ended = match superseded.contains(&record.key) {
+            true => ("ignored", Some("superseded")),
+            false => (record.verdict.outcome(), record.verdict.reason()),
+        };
+        event_row(record, ended, &names)
+    });
     Text::from([
         (
             "balances",
@@ -171,7 +179,7 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         ("slices", sorted(book.purchases.values().flat_map(slice_rows))),
         ("refunds", sorted(book.purchases.values().flat_map(refund_rows))),
         ("notices", sorted(wires(book, catalog).iter().map(notice_row))),
-        ("events", sorted(book.journal.records.iter().map(|record| event_row(record, &names)))),
+        ("events", sorted(events)),
     ])
 }
 
@@ -309,14 +317,29 @@ fn notice_row(notice: &Wire) -> String {
     row!(account, notice.sequence, notice.kind, id, key(notice.event), data)
 }
 
-fn event_row(record: &Record, names: &HashMap<AccountId, &Account>) -> String {
+/// Events that were corrected later, and so have been given up.
+fn superseded(book: &Book) -> HashSet<EventKey> {
+    let moved = book.journal.moved.iter();
+    moved
+        .map(|moved| match moved.fate {
+            Fate::Superseded { .. } => moved.event,
+            ref other => panic!("nobody asked for that in a stream: {other:?}"),
+        })
+        .collect()
+}
+
+fn event_row(
+    record: &Record,
+    (outcome, reason): (&str, Option<&str>),
+    names: &HashMap<AccountId, &Account>,
+) -> String {
     let used = record.used.as_ref();
     row!(
         key(record.key),
         record.name.id,
         record.kind,
-        record.verdict.outcome(),
-        or_none(record.verdict.reason()),
+        outcome,
+        or_none(reason),
         or_none(record.account.map(|account| &names[&account].name)),
         or_none(used.map(|used| used.cost.steps())),
         or_none(used.map(|used| used.uncovered.steps())),
