@@ -130,8 +130,8 @@ pub(super) fn judge(
     let mut tells = Vec::new();
     let flipped_before = flips.len();
     forget_removed(balance, watch, cause, flips);
-    let has_held = balance.last_lot.0 > 0;
-    let counts = |line: &Credits| before >= *line || (has_held && set.contains(line));
+    let counts =
+        |line: &Credits| before >= *line || (set.contains(line) && balance.has_been_held());
     let crossed: Vec<Credits> = watch
         .thresholds
         .iter()

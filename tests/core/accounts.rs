@@ -300,6 +300,20 @@ fn a_threshold_is_no_news_to_an_account_that_never_held_the_unit_8_4() {
 }
 
 #[test]
+fn a_lot_that_waits_to_open_is_not_held_yet_8_4() {
+    let mut world = World::default();
+    world.does(pay("acme", "in_1", 100, &package("p", 50).pending(60)));
+
+    world.does(settings("acme", thresholds(&[100])));
+    assert!(world.told().is_empty());
+    world.does(adjust("acme", 1));
+    world.told();
+    world.does(settings("acme", thresholds(&[90])));
+
+    assert_eq!(world.told(), ["balance.low"]);
+}
+
+#[test]
 fn an_account_that_opens_below_its_own_threshold_hears_of_it_8_4() {
     let mut world = World::default();
 
