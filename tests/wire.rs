@@ -11,7 +11,7 @@
 use std::path::Path;
 
 use creditd::catalog::Catalog;
-use creditd::event::{Header, Message, Source, Sources, read};
+use creditd::event::{Header, Message, Source, Sources, event_key, read};
 use creditd::ledger::*;
 
 const CATALOG: &str = r#"
@@ -75,6 +75,48 @@ fn payment(message: &Message) -> Payment {
 }
 
 const PAID: &str = r#"{"account":"acme","invoice_id":"in_1","currency":"USD","lines":[{"line_id":"l1","product":"prod_100","amount":"19.90"}]}"#;
+
+/// What a reversal asks, and its fingerprint.
+fn reversal(data: &str) -> (UsageReversal, Fingerprint) {
+    let request = reads(&structured("usage.reversed", data));
+    match request.asks {
+        Asks::Command(Command::ReverseUsage(reversal)) => (reversal, request.fingerprint),
+        other => panic!("is no reversal: {other:?}"),
+    }
+}
+
+#[test]
+fn a_reversal_names_usage_of_its_own_source_unless_it_says_another_5_5() {
+    let (own, fingerprint) = reversal(r#"{"reverses":{"id":"u1"}}"#);
+    let (said, same) = reversal(r#"{"reverses":{"id":"u1","source":"shop"},"quantity":null}"#);
+    let (other, another) = reversal(r#"{"reverses":{"id":"u1","source":"gateway"}}"#);
+
+    let named = |source: &str| EventName { source: Name::from(source), id: Name::from("u1") };
+    assert_eq!((&own.usage_name, own.quantity), (&named("shop"), None));
+    assert_eq!(own.usage, event_key(&named("shop")));
+    assert_eq!((said, same), (own, fingerprint));
+    assert_eq!(other.usage, event_key(&named("gateway")));
+    assert_ne!(another, fingerprint);
+}
+
+#[test]
+fn a_reversed_quantity_is_a_number_5_5() {
+    let (some, fingerprint) = reversal(r#"{"reverses":{"id":"u1"},"quantity":"2.50"}"#);
+    let (_, same) = reversal(r#"{"quantity":"2.5","reverses":{"id":"u1"}}"#);
+
+    assert_eq!(some.quantity, Some(Number::parse("2.5").unwrap()));
+    assert_eq!(fingerprint, same);
+    for (data, says) in [
+        (r#"{}"#, "data.reverses is missing"),
+        (r#"{"reverses":"u1"}"#, "data.reverses is a string, not an object"),
+        (r#"{"reverses":{"source":"shop"}}"#, "data.reverses.id is missing"),
+        (r#"{"reverses":{"id":"e1"}}"#, "data.reverses names this very event"),
+        (r#"{"reverses":{"id":"u1"},"quantity":"-1"}"#, "data.quantity must not be negative"),
+    ] {
+        let refused = refusal(&structured("usage.reversed", data));
+        assert!(refused.contains(says), "{refused}");
+    }
+}
 
 #[test]
 fn a_structured_event_is_read_whatever_its_content_type() {

@@ -38,7 +38,7 @@ impl Gauges {
     async fn look(&self) -> Result<(), StoreError> {
         let outbox = self.store.outbox_depth().await?;
         self.metrics.set_outbox(outbox.count, outbox.oldest.unwrap_or_default());
-        let waiting = self.store.waiting_purchases().await?;
+        let waiting = self.store.waiting().await?;
         self.metrics.set_waiting(waiting.count, waiting.oldest.unwrap_or_default());
         let parked = self.store.parked_by_reason().await?;
         self.metrics.set_parked(parked.iter().map(|(reason, count)| (reason.as_str(), *count)));

@@ -1,7 +1,7 @@
 //! Cutting a round into lanes: the events of one account stay together, in the order in which they
-//! came. A refund, a void and a dispute name no account: each follows its payment where that came
-//! before it in the same round, else its order among the account's events is left open, as it is
-//! between daemons (semantics 3.5).
+//! came. A refund, a void, a dispute and a reversal of usage name no account: each follows its
+//! payment or usage where that came before it in the same round, else its order among the account's
+//! events is left open, as it is between daemons (semantics 3.5).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tokio::time::Instant;
 
 use crate::event::Message;
-use crate::ledger::{Asks, Command, Name, Reference, Request};
+use crate::ledger::{Asks, Command, EventKey, Name, Reference, Request};
 
 /// A decoded delivery.
 pub(super) struct Arrived {
@@ -34,7 +34,7 @@ pub(super) fn lanes(
         _ => workers.max(1),
     };
     let mut lanes: Vec<Vec<Arrived>> = std::iter::repeat_with(Vec::new).take(count).collect();
-    let mut known = HashMap::new();
+    let mut known = Known::of(&round);
     for arrived in round {
         let lane = lane_of(&arrived.request, count, &mut known);
         if let Some(lane) = lanes.get_mut(lane) {
@@ -56,23 +56,51 @@ fn batches(lane: Vec<Arrived>, batch_max: usize) -> Vec<Vec<Arrived>> {
     batches
 }
 
-/// A refund names no account, so it follows the payment of the same purchase in the round; two
-/// lanes that still meet at one account only wait for each other in the database.
-fn lane_of(request: &Request, count: usize, known: &mut HashMap<Reference, usize>) -> usize {
+/// In which lane what names an account went, for what follows it and names none.
+struct Known {
+    purchases: HashMap<Reference, usize>,
+    /// The events that the round reverses; `None` until one has come.
+    reversed: HashMap<EventKey, Option<usize>>,
+}
+
+impl Known {
+    fn of(round: &[Arrived]) -> Self {
+        let reversed = round.iter().filter_map(|arrived| match &arrived.request.asks {
+            Asks::Command(Command::ReverseUsage(reversal)) => Some((reversal.usage, None)),
+            Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => None,
+        });
+        Self { purchases: HashMap::new(), reversed: reversed.collect() }
+    }
+}
+
+/// A refund follows the payment of the same purchase in the round, a reversal its usage; two lanes
+/// that still meet at one account only wait for each other in the database.
+fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
     match &request.asks {
-        Asks::Command(Command::Use(usage)) => hashed(&usage.account, count),
         Asks::Command(Command::Adjust(adjustment)) => hashed(&adjustment.account, count),
         Asks::Command(Command::Update(update)) => hashed(&update.account, count),
         Asks::Command(Command::Time(due)) => hashed(&due.account, count),
+        Asks::Command(Command::Use(usage)) => {
+            let lane = hashed(&usage.account, count);
+            if let Some(reversed) = known.reversed.get_mut(&request.key) {
+                *reversed = Some(lane);
+            }
+            lane
+        }
+        Asks::Command(Command::ReverseUsage(reversal)) => {
+            let drawn = known.reversed.get(&reversal.usage).copied().flatten();
+            drawn.unwrap_or_else(|| hashed(&reversal.usage, count))
+        }
         Asks::Command(Command::Pay(payment)) => {
             let lane = hashed::<Name>(&payment.account, count);
             for reference in &payment.references {
-                known.insert(reference.clone(), lane);
+                known.purchases.insert(reference.clone(), lane);
             }
             lane
         }
         Asks::Command(Command::Refund(refund)) => {
-            let paid = refund.references.iter().find_map(|reference| known.get(reference));
+            let mut references = refund.references.iter();
+            let paid = references.find_map(|reference| known.purchases.get(reference));
             paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
         }
         // An operator's commands do not come from a queue.

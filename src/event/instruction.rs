@@ -68,7 +68,11 @@ pub fn release(parked: &ParkedEvent, event: Request, waiver: Waiver, actor: &str
         refund_anyway: waiver.refund_anyway,
         actor,
     };
-    let asks = Asks::Command(Command::Release(Box::new(Release { event, waiver })));
+    let asks = Asks::Command(Command::Release(Box::new(Release {
+        event,
+        first: event_key(&parked.name),
+        waiver,
+    })));
     Instruction::new(RELEASED, &id, &data, asks)
 }
 
@@ -84,7 +88,11 @@ pub fn discard(parked: &ParkedEvent, reason: &str, actor: &str) -> Instruction {
     let key = hex(parked.key);
     let id = format!("discard:{key}");
     let data = Data { event: parked.name.to_string(), event_key: key, reason, actor };
-    let asks = Asks::Command(Command::Discard(Discard { event: parked.key }));
+    let asks = Asks::Command(Command::Discard(Discard {
+        event: parked.key,
+        name: parked.name.clone(),
+        first: event_key(&parked.name),
+    }));
     Instruction::new(DISCARDED, &id, &data, asks)
 }
 

@@ -16,6 +16,7 @@ mod meaning;
 mod message;
 mod payment;
 mod refund;
+mod reversal;
 mod time;
 mod usage;
 mod void;
@@ -37,13 +38,14 @@ pub use message::{Header, Message};
 pub use time::{due_body, due_request, due_requests, kind_of};
 
 /// The event types that this version applies.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     payment::KIND,
     failure::KIND,
     refund::KIND,
     void::KIND,
     dispute::KIND,
     usage::KIND,
+    reversal::KIND,
     adjustment::KIND,
     account::KIND,
 ];
@@ -180,6 +182,10 @@ fn decode(
             let event = account::AccountUpdated::read(&data, &context)?;
             let fingerprint = event.meaning().fingerprint();
             Ok((fingerprint, asks(event.command(catalog))))
+        }
+        reversal::KIND => {
+            let event = reversal::UsageReversed::read(&data, name)?;
+            Ok((event.meaning().fingerprint(), Asks::Command(event.command())))
         }
         unknown => Err(Reason::UnknownType.because(format!(
             "{unknown} is no event type that this version applies: {}",

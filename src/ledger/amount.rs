@@ -149,6 +149,16 @@ impl Number {
         (self.0.mantissa(), self.0.scale())
     }
 
+    /// The number in billionths, the finest that it can have.
+    ///
+    /// # Errors
+    /// [`Overflow`] when it does not fit.
+    pub fn billionths(self) -> Result<i128, Overflow> {
+        let (digits, scale) = self.parts();
+        let missing = NUMBER_DECIMALS_MAX.checked_sub(scale).ok_or(Overflow)?;
+        digits.checked_mul(power_of_ten(missing)?).ok_or(Overflow)
+    }
+
     /// Rate × quantity in steps of a unit with `decimals`, rounded once, half away from zero
     /// (semantics 2.3).
     ///

@@ -16,13 +16,16 @@ use super::names::{
 };
 use super::notices::{Flip, Notice, ParkedNotice};
 use super::outcome::{Reason, Rejection, Verdict};
-use super::purchase::{Purchase, RefundRecord, ReversalRecord};
+use super::purchase::{Purchase, ReversalRecord};
+use super::usage::{Standing, UsageRecord};
 
 #[derive(Debug, Default)]
 pub struct Book {
     pub accounts: HashMap<Name, Account>,
     pub purchases: HashMap<PurchaseId, Purchase>,
     pub references: HashMap<Reference, PurchaseId>,
+    /// By their names, events that reversals name, or may come to name.
+    pub usages: HashMap<EventName, UsageRecord>,
     /// Event names that were decided, with what they meant.
     pub seen: HashMap<EventKey, Fingerprint>,
     /// Those of them that are or were parked, as far as they matter here.
@@ -210,16 +213,19 @@ impl Book {
         }
     }
 
-    /// Parks the event of a refund that was applied as waiting and is refused now: its row may be
-    /// in this batch, or in an older one. `by` is the event that brought it to light.
+    /// Parks an event that was applied as waiting and is refused now: its row may be in this
+    /// batch, or in an older one. `by` is the event that brought it to light.
     pub(super) fn displace(
         &mut self,
-        refund: RefundRecord,
+        event: EventKey,
+        event_name: EventName,
         rejection: Rejection,
         by: EventKey,
         occurred_at: Timestamp,
     ) {
-        let RefundRecord { event, event_name, .. } = refund;
+        if let Some(usage) = self.usages.get_mut(&event_name) {
+            usage.standing = Standing::Awaited;
+        }
         let reason = rejection.reason;
         let released_as = self.desk.get(&event).and_then(|one| one.released_as);
         let tries = self.desk.get(&event).map_or(0, |one| one.tries);

@@ -48,6 +48,7 @@ pub enum Command {
     Discard(Discard),
     /// What time asks of a lot.
     Time(Due),
+    ReverseUsage(UsageReversal),
 }
 
 /// `payment.succeeded`.
@@ -213,6 +214,16 @@ pub struct UnitUpdate {
     pub topup: Said<TopUp>,
     /// Granted once per account and unit.
     pub opening_balance: Option<Credits>,
+}
+
+/// `usage.reversed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageReversal {
+    /// The usage event: the key that its name makes, and the name.
+    pub usage: EventKey,
+    pub usage_name: EventName,
+    /// `None`: all.
+    pub quantity: Option<Number>,
 }
 
 impl Request {

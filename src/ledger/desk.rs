@@ -14,13 +14,18 @@ use super::terms::WhenSpent;
 pub struct Release {
     /// The parked event, read and priced again; its key is the one under which it was parked.
     pub event: Request,
+    /// The key of the first event of that name.
+    pub first: EventKey,
     pub waiver: Waiver,
 }
 
 /// A parked event is never to be applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discard {
     pub event: EventKey,
+    pub name: EventName,
+    /// The key of the first event of that name.
+    pub first: EventKey,
 }
 
 /// What an operator waives of the terms for one event.

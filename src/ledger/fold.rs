@@ -148,7 +148,7 @@ impl Share {
 }
 
 /// The same fraction with the smallest numbers, so that 128 bits reach further.
-fn reduced(numerator: i128, denominator: i128) -> (i128, i128) {
+pub(super) fn reduced(numerator: i128, denominator: i128) -> (i128, i128) {
     let (mut left, mut right) = (numerator.unsigned_abs(), denominator.unsigned_abs());
     while right != 0 {
         (left, right) = (right, left.checked_rem(right).unwrap_or(0));

@@ -2,7 +2,7 @@
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
 //! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`,
-//! `entry`, `purchase`, `book` (the books); `post` (the rules); `time` (what falls due by itself);
+//! `entry`, `purchase`, `usage`, `book` (the books); `post` (the rules); `time` (what falls due by itself);
 //! `notices` (what is told).
 
 mod account;
@@ -23,6 +23,7 @@ mod purchase;
 mod settings;
 mod terms;
 mod time;
+mod usage;
 
 pub use account::{Account, Balance, Change, Declines, Repayment};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
@@ -30,7 +31,7 @@ pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
     AccountUpdate, Adjustment, Asks, Command, DisputeReport, DisputeStatus, LineFacts, LineRefund,
     PaidLine, Payment, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine, Request,
-    UnitUpdate, Usage,
+    UnitUpdate, Usage, UsageReversal,
 };
 pub use desk::{
     DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy, Waiver,
@@ -54,3 +55,4 @@ pub use terms::{
     ResetOverdraft, ResetScope, RevokeOnDispute, Terms, Watch, WhenShort, WhenSpent,
 };
 pub use time::{After, Due, DueKind, due, next_due};
+pub use usage::{Draw, DrawSlice, DrawnFrom, Standing, UsageRecord, UsageReversalRecord};

@@ -19,13 +19,14 @@ use prometheus_client::registry::{Metric, Registry};
 const PREFIX: &str = "creditd";
 const OTHER: &str = "other";
 
-const TYPES: [&str; 8] = [
+const TYPES: [&str; 9] = [
     "payment.succeeded",
     "payment.failed",
     "invoice.refunded",
     "invoice.voided",
     "payment.disputed",
     "usage.recorded",
+    "usage.reversed",
     "credits.adjusted",
     "account.updated",
 ];
@@ -105,7 +106,7 @@ impl Metrics {
             parked_reasons: Mutex::default(),
             waiting: names.add(
                 "waiting",
-                "Purchases with refunds whose payment has not come",
+                "Purchases with refunds whose payment, and reversals whose usage has not come",
                 Gauge::default(),
             ),
             waiting_oldest_seconds: names.add(

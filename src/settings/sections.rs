@@ -17,13 +17,14 @@ use crate::store::DatabaseSettings;
 
 const DATABASE_URL: &str = "postgres://postgres@127.0.0.1:5432/creditd";
 const BROKER_URL: &str = "amqp://guest:guest@127.0.0.1:5672";
-const BINDINGS: [&str; 8] = [
+const BINDINGS: [&str; 9] = [
     "payment.succeeded",
     "payment.failed",
     "invoice.refunded",
     "invoice.voided",
     "payment.disputed",
     "usage.recorded",
+    "usage.reversed",
     "credits.adjusted",
     "account.updated",
 ];

@@ -44,6 +44,7 @@ fn without_a_word_the_defaults_suit_servers_on_this_machine() {
             "invoice.voided",
             "payment.disputed",
             "usage.recorded",
+            "usage.reversed",
             "credits.adjusted",
             "account.updated"
         ]

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, Names};
+use super::drawn::Came;
 use super::error::StoreError;
 use super::lot::LotName;
 use super::repayment::Needed;
@@ -16,8 +17,9 @@ use super::{
 };
 use super::{repayment, reset_mark, revocation};
 use crate::ledger::{
-    Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, Ids, Met, Name, Purchase,
-    PurchaseId, Reference, RefundName, Request, SliceFrom, Timestamp,
+    Account, AccountId, Asks, Balance, Book, Command, Credits, EventKey, EventName, Ids, Met, Name,
+    Purchase, PurchaseId, Reference, RefundName, Request, SliceFrom, Timestamp,
+    UsageReversalRecord,
 };
 
 /// How often locks are let go and taken again because rows changed hands in between.
@@ -42,6 +44,8 @@ pub(super) struct Loaded {
     /// The refunds of every purchase that was loaded.
     pub(super) refunds: HashMap<PurchaseId, Vec<RefundName>>,
     pub(super) marks: Marks,
+    /// Every reversal of usage that was loaded, by its event.
+    pub(super) usage_reversals: Vec<(EventKey, UsageReversalRecord)>,
 }
 
 impl Store {
@@ -79,22 +83,28 @@ enum Held {
 }
 
 #[derive(Default)]
-struct Loading {
-    names: Names,
-    book: Book,
-    loaded: Loaded,
-    wanted: Wanted,
-    accounts: HashMap<AccountId, Account>,
+pub(super) struct Loading {
+    pub(super) names: Names,
+    pub(super) book: Book,
+    pub(super) loaded: Loaded,
+    pub(super) wanted: Wanted,
+    pub(super) accounts: HashMap<AccountId, Account>,
+    /// The events that are to be reversed, or that reversals wait for.
+    pub(super) reversed: HashMap<EventKey, EventName>,
+    /// Those of them that have come.
+    pub(super) came: Vec<Came>,
 }
 
 impl Loading {
-    /// Takes all locks: accounts by id, then purchases by id.
+    /// Takes all locks: the waiting reversals, accounts by id, then purchases by id.
     async fn load(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<Held, StoreError> {
+        self.find_reversed(tx, arrivals).await?;
         self.look_up(tx, arrivals).await?;
-        let owners = match self.wanted.references.is_empty() {
+        let mut owners = match self.wanted.references.is_empty() {
             true => Vec::new(),
             false => reference::accounts(tx, &self.wanted.references).await?,
         };
+        owners.extend(self.came.iter().filter_map(|came| came.account));
         if self.lock_accounts(tx, &owners).await? == Held::Moved {
             return Ok(Held::Moved);
         }
@@ -113,6 +123,7 @@ impl Loading {
         let keys: Vec<EventKey> = arrivals.iter().map(|arrival| arrival.request.key).collect();
         self.book.ids = Ids::Reserved { purchases: Vec::new() };
         self.book.seen = inbox::known(tx, &keys).await?.into_iter().collect();
+        self.find_waiting(tx, arrivals).await?;
         self.look_at_desk(tx, arrivals).await?;
         let new = arrivals
             .iter()
@@ -251,6 +262,7 @@ impl Loading {
     /// refund has to see besides.
     async fn load_owned(&mut self, tx: &mut Session) -> Result<(), StoreError> {
         let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
+        self.load_usages(tx).await?;
         if !ids.is_empty() {
             for loaded in balance::load(tx, &ids, &mut self.names).await? {
                 if let Some(account) = self.accounts.get_mut(&loaded.account) {
@@ -260,8 +272,8 @@ impl Loading {
             for place in lot::load_open(tx, &ids, &mut self.names).await? {
                 self.put_lot(place);
             }
-            if self.wanted.names_purchases() {
-                self.load_for_purchases(tx, &ids).await?;
+            if self.wanted.names_purchases() || !self.reversed.is_empty() {
+                self.load_for_giving_back(tx, &ids).await?;
             }
         }
         let accounts = std::mem::take(&mut self.accounts).into_values();
@@ -269,7 +281,7 @@ impl Loading {
         Ok(())
     }
 
-    async fn load_for_purchases(
+    async fn load_for_giving_back(
         &mut self,
         tx: &mut Session,
         ids: &[AccountId],
@@ -308,8 +320,8 @@ impl Loading {
         Ok(())
     }
 
-    /// How much overdraft the loaded purchases may give back, the lots that they name, and those of
-    /// them that a reset granted which may give back what it forfeited.
+    /// How much overdraft the loaded purchases and usage may give back, the lots that they name,
+    /// and those that a reset granted which may give back what it forfeited.
     fn needed(&self) -> (Vec<Needed>, HashSet<LotName>, Vec<LotName>) {
         let mut resets = Vec::new();
         let mut overdrafts: HashMap<(AccountId, Name), i64> = HashMap::new();
@@ -341,6 +353,7 @@ impl Loading {
                 }
             }
         }
+        self.need_usages(&account_of, &mut overdrafts, &mut named);
         let needed = overdrafts
             .into_iter()
             .filter(|(_, steps)| *steps > 0)

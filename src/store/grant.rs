@@ -15,11 +15,12 @@ const TO_WRITER: [&str; 7] = [
     "GRANT UPDATE (outcome, reason, account_id, purchase_id, unit, meter, quantity, cost, \
      uncovered, entry_first, entry_last) ON creditd.inbox TO ",
     "GRANT UPDATE ON creditd.unit, creditd.account, creditd.balance, creditd.lot, \
-     creditd.repayment, creditd.forfeit, creditd.reset_mark, creditd.purchase, creditd.purchase_reference, \
-     creditd.purchase_line, creditd.revocation, creditd.refund, creditd.notice, creditd.parked, \
+     creditd.repayment, creditd.forfeit, creditd.reset_mark, creditd.purchase, \
+     creditd.purchase_reference, creditd.purchase_line, creditd.revocation, creditd.refund, \
+     creditd.usage_reversal, creditd.notice, creditd.parked, \
      creditd.redelivery, creditd.lease, creditd.notice_horizon TO ",
-    "GRANT DELETE ON creditd.account, creditd.purchase, creditd.refund, creditd.notice, \
-     creditd.lease TO ",
+    "GRANT DELETE ON creditd.account, creditd.purchase, creditd.refund, creditd.usage_reversal, \
+     creditd.notice, creditd.lease TO ",
     "REVOKE INSERT ON creditd._sqlx_migrations FROM ",
 ];
 

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "time", include_str!("../../migrations/0003_time.sql")),
     (4, "disputes", include_str!("../../migrations/0004_disputes.sql")),
     (5, "accounts", include_str!("../../migrations/0005_accounts.sql")),
+    (6, "usage_reversal", include_str!("../../migrations/0006_usage_reversal.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "notices", include_str!("../../migrations/0008_notices.sql")),
 ];

@@ -6,13 +6,15 @@
 //!
 //! | step | usage only | with payments and refunds besides |
 //! | --- | --- | --- |
-//! | claim | begin, inbox probe, (lock the desk, conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
+//! | claim | begin, inbox probe, waiting reversals, (lock the desk, conflict probe), lock accounts, (open accounts) | whose purchases, reserve numbers, lock purchases, references |
 //! | load | clock, balances, open lots | lines, revocations, refunds, reset marks, (repayments), (closed lots) |
 //! | save | inbox, balances, lots, entries, (accounts, adjustments, latch flips, notices, parked, moved outcomes, redeliveries) | purchases, references, refunds, lines, (revocations, reversals, repayments, reset marks), lots, postings; a table's new rows and its changed ones are a statement each |
 //! | commit | seal, commit | |
 //!
-//! Lock order, the same in every daemon: parked events by key where an operator or a correction
-//! names them, accounts that exist by id, new accounts by name,
+//! A batch that reverses usage asks besides what became of it, for its slices and its reversals.
+//!
+//! Lock order, the same in every daemon: table `usage_reversal`, parked events by key where an
+//! operator or a correction names them, accounts that exist by id, new accounts by name,
 //! purchases by id, then at save inbox rows by key and references by name. Whoever finds that rows
 //! changed hands in between lets everything go and starts again; whoever loses a race for a key at
 //! save gets a transient error, and finds the winner's row the next time.
@@ -31,6 +33,7 @@ mod bell;
 mod columns;
 mod connect;
 pub mod desk;
+mod drawn;
 mod due;
 mod entry;
 mod error;
@@ -63,6 +66,7 @@ pub mod scratch;
 mod session;
 pub mod telling;
 mod unit;
+mod usage_reversal;
 pub mod verify;
 mod wanted;
 

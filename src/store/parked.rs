@@ -102,19 +102,28 @@ impl Store {
             .collect()
     }
 
-    /// How many purchases have refunds that wait for their payment, and since when.
+    /// How much waits for its cause, and since when: purchases with refunds whose payment has not
+    /// come, and reversals whose usage has not.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn waiting_purchases(&self) -> Result<Backlog, StoreError> {
+    pub async fn waiting(&self) -> Result<Backlog, StoreError> {
         let statement = sqlx::query(
             "SELECT count(*),
-                 (1000 * EXTRACT(EPOCH FROM clock_timestamp() - min(first_seen_at)))::BIGINT
-             FROM purchase
-             WHERE account_id IS NULL",
+                 (1000 * EXTRACT(EPOCH FROM clock_timestamp() - min(since)))::BIGINT
+             FROM (
+                 SELECT first_seen_at AS since
+                 FROM purchase
+                 WHERE account_id IS NULL
+                 UNION ALL
+                 SELECT inbox.received_at
+                 FROM usage_reversal
+                 JOIN inbox ON inbox.event_key = ANY (ARRAY[usage_reversal.event_key])
+                 WHERE usage_reversal.credits IS NULL
+             ) AS waiting",
         );
         let mut session = self.session().await?;
-        let row = session.row("count waiting purchases", statement).await?;
+        let row = session.row("count what waits", statement).await?;
         Backlog::read(&row)
     }
 }

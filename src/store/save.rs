@@ -10,7 +10,7 @@ use super::{
     account, adjustment, balance, entry, forfeit, inbox, lot, moved, notice, parked, purchase,
     purchase_line,
 };
-use super::{redelivery, reference, refund, repayment, reset_mark, revocation};
+use super::{redelivery, reference, refund, repayment, reset_mark, revocation, usage_reversal};
 use crate::ledger::{
     Account, Asks, Balance, Book, Change, Command, EventKey, Fate, Purchase, PurchaseId, Record,
     Reference, RefundName, Rejection, Request, Verdict,
@@ -39,6 +39,7 @@ impl Batch {
         if !self.book.purchases.is_empty() {
             self.save_purchases().await?;
         }
+        usage_reversal::save(&mut self.session, &self.book, &self.loaded.usage_reversals).await?;
         self.save_accounts().await?;
         self.save_journal(notices).await?;
         self.session.commit().await
@@ -175,6 +176,7 @@ fn names(request: &Request) -> &[Reference] {
             Command::Use(_)
             | Command::Adjust(_)
             | Command::Update(_)
+            | Command::ReverseUsage(_)
             | Command::Release(_)
             | Command::Discard(_)
             | Command::Time(_),

@@ -73,7 +73,7 @@ macro_rules! checks {
     };
 }
 
-const CHECKS: [Check; 20] = checks! {
+const CHECKS: [Check; 21] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
     "balances": "balance and pending are the sums of their entries, and of the lots that hold them",
@@ -85,7 +85,8 @@ const CHECKS: [Check; 20] = checks! {
     "purchases": "a purchase has references, and lines once it is paid",
     "line_lots": "a line and the lot that was granted for it name each other",
     "lines": "what is reversed of a line is what was taken from somewhere by some event",
-    "revocations": "what purchases and repayments took and returned, entries moved",
+    "revocations": "what purchases, repayments and reversals took and returned, entries moved",
+    "usage_reversals": "what is reversed of usage is what its reversals say together",
     "adjustments": "who adjusted a balance and why is kept, and its entries moved as much",
     "opening_balances": "what an account began with was granted once, and no other amount",
     "notice_numbers": "an account's notices are numbered without a gap",

@@ -47,7 +47,9 @@ impl Wanted {
                     accounts.insert(&due.account);
                     of_lots.extend(due.purchase);
                 }
-                Asks::Command(Command::Release(_) | Command::Discard(_))
+                Asks::Command(
+                    Command::ReverseUsage(_) | Command::Release(_) | Command::Discard(_),
+                )
                 | Asks::Nothing
                 | Asks::Noted
                 | Asks::Rejected(_) => {}

@@ -85,7 +85,16 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         ),
         (0..2_u8, any_settings())
             .prop_map(move |(purchase, said)| settings(account(purchase), said)),
+        any_unuse(),
     ]
+}
+
+/// Events are called e1, e2 …: some have come, some will, some are no usage.
+fn any_unuse() -> impl Strategy<Value = Command> {
+    (1..60_u8, prop::option::of(1..9_u8)).prop_map(|(event, tenths)| {
+        let tenths = tenths.map(|tenths| format!("0.{tenths}"));
+        unuse(&format!("e{event}"), tenths.as_deref())
+    })
 }
 
 /// What a random update says of the one unit; each member may be missing.

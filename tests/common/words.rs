@@ -253,6 +253,27 @@ pub fn consume_with(account: &str, cost: i64, meter: &str, when_short: WhenShort
     })
 }
 
+/// Usage of a quantity other than 1.
+pub fn consume_quantity(account: &str, quantity: &str, cost: i64) -> Usage {
+    Usage {
+        account: name(account),
+        unit: name(UNIT),
+        meter: Some(name("api")),
+        quantity: Number::parse(quantity).unwrap(),
+        cost: credits(cost),
+        when_short: WhenShort::Overdraft,
+    }
+}
+
+/// Reverses the event called `usage`: a quantity of it, or all.
+pub fn unuse(usage: &str, quantity: Option<&str>) -> Command {
+    Command::ReverseUsage(UsageReversal {
+        usage: EventKey(bytes(usage)),
+        usage_name: EventName { source: name("shop"), id: name(usage) },
+        quantity: quantity.map(|quantity| Number::parse(quantity).unwrap()),
+    })
+}
+
 /// 16 bytes from any text, unlike for unlike texts.
 fn bytes(text: &str) -> [u8; 16] {
     use std::hash::{DefaultHasher, Hash, Hasher};

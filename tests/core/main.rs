@@ -23,6 +23,7 @@ mod orders;
 mod properties;
 mod refunds;
 mod time;
+mod unused;
 mod usage;
 mod world;
 

@@ -15,6 +15,7 @@ pub fn books_are_right(book: &Book) {
             entries_chain(book, balance);
         }
     }
+    usages_are_right(book);
     for purchase in book.purchases.values() {
         let Some(sale) = &purchase.sale else { continue };
         let targets = purchase.targets().unwrap();
@@ -35,6 +36,46 @@ pub fn books_are_right(book: &Book) {
                 assert_eq!(lot.counted.steps(), outstanding(|from| *from == SliceFrom::Lapsed));
                 let lost = lot.forfeited.plus(lot.expired).unwrap();
                 assert!(lot.counted <= lost, "what was restored was not counted as taken");
+            }
+        }
+    }
+}
+
+/// 5.5: what is reversed of a usage is its reversals' share, and none of them waits for what came.
+fn usages_are_right(book: &Book) {
+    for (name, usage) in &book.usages {
+        match &usage.standing {
+            Standing::Awaited => {
+                assert!(usage.reversals.values().all(|reversal| reversal.credits.is_none()));
+            }
+            Standing::NoUsage => assert!(usage.reversals.is_empty()),
+            Standing::Idle => {
+                assert!(!usage.is_waited_for() && usage.reversed().unwrap().is_zero())
+            }
+            Standing::Drawn(draw) => {
+                assert!(!usage.is_waited_for());
+                let quantities = usage.reversals.values().map(|reversal| reversal.quantity);
+                let reversed = usage.reversed().unwrap();
+                assert_eq!(reversed, draw.share(quantities).unwrap(), "reversed as 5.5 says");
+                assert!(reversed <= draw.cost);
+                let cost: i64 = draw.slices.iter().map(|slice| slice.credits.steps()).sum();
+                assert_eq!(cost, draw.cost.steps(), "slices add up to the cost");
+                let released = book.journal.moved.iter().filter_map(|moved| match &moved.fate {
+                    Fate::Released(record) => Some(&**record),
+                    _ => None,
+                });
+                let records = book.journal.records.iter().chain(released);
+                let keys: Vec<EventKey> =
+                    records.filter(|one| one.name == *name).map(|one| one.key).collect();
+                let entries = book.journal.entries.iter();
+                let entries = entries.filter(|entry| keys.contains(&entry.event));
+                let drawn: i64 = entries
+                    .filter(|one| matches!(one.kind, EntryKind::Used | EntryKind::Overdrawn))
+                    .map(|entry| entry.credits.steps())
+                    .sum();
+                let uncovered = draw.slices.iter().filter(|one| one.from == DrawnFrom::Uncovered);
+                let uncovered: i64 = uncovered.map(|slice| slice.credits.steps()).sum();
+                assert_eq!(drawn, uncovered - cost);
             }
         }
     }
@@ -75,6 +116,9 @@ pub fn saved_rows(book: &mut Book) -> Rows {
             line.change = Change::None;
             line.slices.iter_mut().for_each(|slice| slice.change = Change::None);
         }
+    }
+    for usage in book.usages.values_mut() {
+        usage.reversals.values_mut().for_each(|reversal| reversal.change = Change::None);
     }
     rows
 }
@@ -128,6 +172,12 @@ pub fn rows(book: &Book) -> Rows {
                 let name = format!("{id} line {no} slice {}", slice.no);
                 rows.insert(name, (format!("{own:?}"), slice.change));
             }
+        }
+    }
+    for (usage, record) in &book.usages {
+        for (event, reversal) in &record.reversals {
+            let row = format!("{:?} {:?}", reversal.quantity, reversal.credits);
+            rows.insert(format!("{usage:?} {event:?}"), (row, reversal.change));
         }
     }
     rows

@@ -1,14 +1,14 @@
 //! The books as text, a row a line, whoever keeps them: everything that the same events in the same
 //! order must make the same, which is everything but row ids and the database's clock.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use creditd::catalog::Catalog;
 use creditd::event::{self, Message, Sources};
 use creditd::ledger::{
-    Account, AccountId, Balance, Book, EventKey, Fate, Lot, Name, Purchase, Record, RefundName,
-    Request, Rules, Settings, SliceFrom, Stamped, Timestamp, decide,
+    Account, AccountId, Balance, Book, EventKey, Lot, Name, Purchase, Record, RefundName, Request,
+    Rules, Settings, SliceFrom, Stamped, Timestamp, UsageRecord, decide,
 };
 use creditd::notice::{Wire, render, render_parked};
 use creditd::settings;
@@ -157,14 +157,6 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         let (account, moved) = (name(&one.account), one.credits.steps());
         row!(account, one.unit, moved, one.reason, one.actor, key(one.event))
     });
-    let superseded = superseded(book);
-    let events = book.journal.records.iter().map(|record| {
-        let ended = match superseded.contains(&record.key) {
-            true => ("ignored", Some("superseded")),
-            false => (record.verdict.outcome(), record.verdict.reason()),
-        };
-        event_row(record, ended, &names)
-    });
     Text::from([
         (
             "balances",
@@ -178,8 +170,12 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         ("lines", sorted(book.purchases.values().flat_map(line_rows))),
         ("slices", sorted(book.purchases.values().flat_map(slice_rows))),
         ("refunds", sorted(book.purchases.values().flat_map(refund_rows))),
+        ("usage reversals", sorted(book.usages.values().flat_map(usage_reversal_rows))),
         ("notices", sorted(wires(book, catalog).iter().map(notice_row))),
-        ("events", sorted(events)),
+        (
+            "events",
+            sorted(book.journal.records.iter().map(|record| event_row(record, book, &names))),
+        ),
     ])
 }
 
@@ -309,6 +305,18 @@ fn refund_rows(purchase: &Purchase) -> Vec<String> {
         .collect()
 }
 
+fn usage_reversal_rows(usage: &UsageRecord) -> Vec<String> {
+    usage
+        .reversals
+        .iter()
+        .map(|(event, reversal)| {
+            let quantity = or_none(reversal.quantity.map(|quantity| quantity.text()));
+            let credits = or_none(reversal.credits.map(|credits| credits.steps()));
+            row!(key(reversal.usage), key(*event), reversal.event_name, quantity, credits)
+        })
+        .collect()
+}
+
 /// What a parked notice says holds the time of its event, which is the clock's where it has none.
 fn notice_row(notice: &Wire) -> String {
     let account = or_none(notice.account.as_ref().map(|(_, name)| name));
@@ -317,23 +325,12 @@ fn notice_row(notice: &Wire) -> String {
     row!(account, notice.sequence, notice.kind, id, key(notice.event), data)
 }
 
-/// Events that were corrected later, and so have been given up.
-fn superseded(book: &Book) -> HashSet<EventKey> {
-    let moved = book.journal.moved.iter();
-    moved
-        .map(|moved| match moved.fate {
-            Fate::Superseded { .. } => moved.event,
-            ref other => panic!("nobody asked for that in a stream: {other:?}"),
-        })
-        .collect()
-}
-
-fn event_row(
-    record: &Record,
-    (outcome, reason): (&str, Option<&str>),
-    names: &HashMap<AccountId, &Account>,
-) -> String {
+/// How an event ended, or ends since it was moved.
+fn event_row(record: &Record, book: &Book, names: &HashMap<AccountId, &Account>) -> String {
     let used = record.used.as_ref();
+    let moved = book.journal.moved.iter().rfind(|moved| moved.event == record.key);
+    let ended = (record.verdict.outcome(), record.verdict.reason());
+    let (outcome, reason) = moved.map_or(ended, |moved| (moved.outcome(), moved.reason()));
     row!(
         key(record.key),
         record.name.id,
@@ -353,7 +350,7 @@ fn sorted(rows: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// Of each kind, the parts of a row in the same order as in memory.
-const ROWS: [(&str, &str); 11] = [
+const ROWS: [(&str, &str); 12] = [
     (
         "balances",
         "SELECT name, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
@@ -409,6 +406,11 @@ const ROWS: [(&str, &str); 11] = [
         "refunds",
         "SELECT called.by, source, name, status, event_key
          FROM refund JOIN called USING (purchase_id)",
+    ),
+    (
+        "usage reversals",
+        "SELECT usage_key, event_key, event_source || '/' || event_id, quantity, credits
+         FROM usage_reversal",
     ),
     (
         "notices",

@@ -57,7 +57,7 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                 "(\"setting: account unit low_balance recovered_at \
                  overdraft_limit opening_balance has_topup\")",
                 "(\"waiting: purchase references type source event_id refund_id status claim \
-                 amount amount_minor currency waiting_since\")",
+                 amount amount_minor currency waiting_since quantity\")",
             ]
         );
     })
@@ -160,6 +160,31 @@ async fn refunds_wait_visibly_for_their_payment_4_11() {
             )
             .await,
             ["(\"{\"\"invoice in_9\"\"}\",shop,e6,,succeeded,total,1999)"]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn reversals_wait_visibly_for_their_usage_5_5() {
+    with_books(async |pool| {
+        let remembered = "INSERT INTO usage_reversal VALUES
+             (gen_random_uuid(), 'gateway', 'u-9', '00000000-0000-0000-0000-000000000005', 'shop',
+              'e5', 2.5, NULL),
+             (gen_random_uuid(), 'gateway', 'u-8', '00000000-0000-0000-0000-000000000005', 'shop',
+              'e5', 1, 7)";
+        corrupt(&pool, remembered).await;
+
+        assert_eq!(
+            rows(
+                &pool,
+                "SELECT \"references\", source, event_id, claim, quantity,
+                     waiting_since IS NOT NULL
+                 FROM creditd_read.waiting
+                 WHERE purchase IS NULL"
+            )
+            .await,
+            ["(\"{\"\"usage gateway/u-9\"\"}\",shop,e5,quantity,2.5,t)"]
         );
     })
     .await;

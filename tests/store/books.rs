@@ -4,8 +4,8 @@ use creditd::ledger::{Book, RefundClaim, RefundStatus, Request, StatedMoney, dec
 
 use crate::essence::essence;
 use crate::world::{
-    Pays, World, arrivals, invoice, minute, other, pays, refund_of, refunds, request, reset, rules,
-    terms, uses,
+    Pays, World, arrivals, invoice, minute, other, pays, refund_of, refunds, request, reset,
+    reverses, rules, terms, uses,
 };
 
 /// The same events, all in one book in memory.
@@ -63,6 +63,17 @@ fn story(tag: &str) -> Vec<Request> {
         full("r4"),
         plan("p6", "plan-late", 1),
         uses(&id("u4"), &ada, "475"),
+        reverses(&id("v1"), &id("u1"), Some("1")),
+        reverses(&id("v2"), &id("u5"), Some("0.3")),
+        reverses(&id("v3"), &id("p1"), None),
+        reverses(&id("v4"), &id("u1"), Some("0.75")),
+        reverses(&id("v5"), &id("u5"), Some("1.2")),
+        reverses(&id("v6"), &id("u3"), None),
+        uses(&id("u5"), &ada, "33.33"),
+        reverses(&id("v7"), &id("u4"), Some("2.4")),
+        reverses(&id("v8"), &id("never"), Some("2.4")),
+        reverses(&id("v9"), &id("p9"), None),
+        pays(&id("p9"), &ada, &id("inv-9"), "1"),
     ]
 }
 

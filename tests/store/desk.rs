@@ -8,7 +8,7 @@ use creditd::notice::{Wire, render_parked};
 use creditd::store::Arrival;
 use creditd::store::verify::verify;
 
-use crate::world::{Pays, World, minute, pays, refund_of, request, terms, uses, wires};
+use crate::world::{Pays, World, minute, pays, refund_of, request, reverses, terms, uses, wires};
 
 /// A payment whose line matches no package.
 fn unpriced(id: &str, account: &str, invoice: &str) -> Request {
@@ -72,7 +72,17 @@ impl World {
 
     async fn is_sound(&self) {
         let found = verify(&self.tables, 20, &mut |_| {}).await.unwrap();
-        let desk = ["parked", "desk", "inbox", "causes", "lots", "balances", "chain"];
+        let desk = [
+            "parked",
+            "desk",
+            "inbox",
+            "causes",
+            "lots",
+            "balances",
+            "chain",
+            "usage_reversals",
+            "revocations",
+        ];
         for checked in found.checks.iter().filter(|one| desk.contains(&one.check)) {
             assert_eq!(checked.findings, Vec::<String>::new(), "{}", checked.check);
         }
@@ -213,7 +223,7 @@ async fn what_was_released_and_waits_parks_again_with_its_payment() {
     let refund = refund_of("r1", "inv", "50.00");
     let command = [world.releasing(refund.clone(), 0, NO_WAIVER).await];
     assert_eq!(world.carry_out(&command).await, ["applied released"]);
-    assert_eq!(world.store.waiting_purchases().await.unwrap().count, 1);
+    assert_eq!(world.store.waiting().await.unwrap().count, 1);
 
     let arrivals = crate::world::arrivals(&[payment.request("p1")]);
     let mut batch = world.store.open_batch(&arrivals).await.unwrap();
@@ -315,4 +325,43 @@ async fn what_is_broken_about_the_desk_is_found() {
         assert!(found.iter().any(|one| one.contains(finding)), "{change}: {found:?}");
         tx.rollback().await.unwrap();
     }
+}
+
+/// A command about a parked event whose name makes its key, as the tests' names do.
+fn by_name(mut instruction: Instruction, key: EventKey) -> Instruction {
+    match &mut instruction.request.asks {
+        Asks::Command(Command::Release(release)) => release.first = key,
+        Asks::Command(Command::Discard(discard)) => discard.first = key,
+        Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {}
+    }
+    instruction
+}
+
+#[tokio::test]
+async fn a_reversal_of_parked_usage_waits_until_it_is_released_or_given_up_5_5() {
+    let world = World::new().await;
+    let early = [unmetered("u1"), unmetered("u2"), unmetered("u3")];
+    world.run(&early).await.unwrap();
+    let reversals = ["u1", "u2", "u3"].map(|usage| reverses(&format!("v-{usage}"), usage, None));
+    world.run(&reversals).await.unwrap();
+    assert_eq!(world.store.waiting().await.unwrap().count, 3);
+
+    let release = world.releasing(uses("u1", "ada", "10"), 0, NO_WAIVER).await;
+    let given_up =
+        ParkedEvent { name: early[1].name.clone(), ..world.parked(early[1].key, 0).await };
+    let commands = [
+        by_name(release, early[0].key),
+        by_name(discard(&given_up, "a test", "ada"), early[1].key),
+    ];
+    assert_eq!(world.carry_out(&commands).await, ["applied released", "applied discarded"]);
+    world.run(&[uses("u3", "ada", "7")]).await.unwrap();
+
+    assert_eq!(world.store.waiting().await.unwrap().count, 0);
+    assert_eq!(world.count("SELECT sum(credits) FROM usage_reversal").await, 1_700);
+    assert_eq!(world.count("SELECT balance FROM balance").await, 0);
+    // What comes later finds the one that was released, and the one that was corrected.
+    let more = ["u1", "u2", "u3"].map(|usage| reverses(&format!("w-{usage}"), usage, Some("1")));
+    let records = world.run(&more).await.unwrap();
+    assert_eq!(records.iter().map(told).collect::<Vec<_>>(), ["applied zero"; 3]);
+    world.is_sound().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use creditd::ledger::{Account, Balance, Book, Lot, Purchase};
+use creditd::ledger::{Account, Balance, Book, Lot, Purchase, Standing, UsageRecord};
 
 /// A book as text, an account or a purchase a line, so that a difference can be read.
 pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
@@ -13,7 +13,13 @@ pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
         .map(|account| (format!("account {}", account.name), of_account(account)));
     let purchases =
         book.purchases.values().map(|purchase| (of_references(purchase), of_purchase(purchase)));
-    accounts.chain(purchases).collect()
+    // What waits is only loaded with what it waits for.
+    let usages = book
+        .usages
+        .iter()
+        .filter(|(_, usage)| usage.standing != Standing::Awaited && !usage.reversals.is_empty())
+        .map(|(key, usage)| (format!("usage {key}"), of_usage(usage)));
+    accounts.chain(purchases).chain(usages).collect()
 }
 
 fn of_account(account: &Account) -> String {
@@ -63,6 +69,10 @@ fn of_lot(lot: &Lot) -> String {
     )
 }
 
+fn of_usage(usage: &UsageRecord) -> String {
+    unmarked(format!("{:?} {:?}", usage.standing, usage.reversals))
+}
+
 fn of_references(purchase: &Purchase) -> String {
     let references: BTreeSet<String> =
         purchase.references.iter().map(|reference| format!("{reference}")).collect();
@@ -70,7 +80,10 @@ fn of_references(purchase: &Purchase) -> String {
 }
 
 fn of_purchase(purchase: &Purchase) -> String {
-    let text = format!("{:?} {:?} {:?}", purchase.order_id, purchase.sale, purchase.refunds);
+    unmarked(format!("{:?} {:?} {:?}", purchase.order_id, purchase.sale, purchase.refunds))
+}
+
+fn unmarked(text: String) -> String {
     ["New", "Changed"]
         .iter()
         .fold(text, |text, change| text.replace(&format!("change: {change}"), "change: None"))

@@ -142,14 +142,14 @@ async fn a_waiting_refund_that_its_terms_refuse_parks_with_the_payment() {
     payment.terms.refundable = false;
     payment.terms.when_spent = WhenSpent::Park;
     world.run(&[refund_of("r1", "inv", "10.00")]).await.unwrap();
-    assert_eq!(world.store.waiting_purchases().await.unwrap().count, 1);
+    assert_eq!(world.store.waiting().await.unwrap().count, 1);
 
     world.run(&[payment.request("p1")]).await.unwrap();
 
     assert_eq!(world.outcomes().await, ["p1 applied", "r1 parked not_refundable"]);
     assert_eq!(world.count("SELECT count(*) FROM refund").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM parked").await, 1);
-    assert_eq!(world.store.waiting_purchases().await.unwrap().count, 0);
+    assert_eq!(world.store.waiting().await.unwrap().count, 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use creditd::ledger::{AppliedReason, RefundClaim, RefundStatus, Verdict};
 use creditd::store::StoreError;
 
-use crate::world::{World, arrivals, invoice, pays, refund_of, refunds, uses, wires};
+use crate::world::{World, arrivals, invoice, pays, refund_of, refunds, reverses, uses, wires};
 
 /// Waits until a statement waits for a lock that another transaction holds.
 async fn until_someone_waits(world: &World) {
@@ -109,6 +109,74 @@ async fn a_refund_that_meets_its_payment_starts_again_and_finds_the_account() {
     paid.unwrap();
     assert_eq!(verdicts(&refunded.unwrap()), [Verdict::Applied(None)]);
     assert_eq!(world.count("SELECT balance FROM balance").await, 0);
+}
+
+#[tokio::test]
+async fn a_reversal_that_meets_its_usage_waits_until_that_is_written() {
+    let world = World::new().await;
+    let usage = [uses("u1", "ada", "10")];
+    let arrivals = arrivals(&usage);
+    let mut batch = world.store.open_batch(&arrivals).await.unwrap();
+    let rest = async {
+        until_someone_waits(&world).await;
+        world.decide(&mut batch, &usage);
+        let wires = wires(&batch.book);
+        batch.commit(&arrivals, &wires).await
+    };
+
+    let reversal = [reverses("v1", "u1", None)];
+    let (reversed, used) = tokio::join!(world.run(&reversal), rest);
+
+    used.unwrap();
+    assert_eq!(verdicts(&reversed.unwrap()), [Verdict::Applied(None)]);
+    assert_eq!(world.count("SELECT balance FROM balance").await, 0);
+}
+
+#[tokio::test]
+async fn usage_that_meets_its_reversal_waits_until_that_is_remembered() {
+    let world = World::new().await;
+    let reversal = [reverses("v1", "u1", None)];
+    let arrivals = arrivals(&reversal);
+    let mut batch = world.store.open_batch(&arrivals).await.unwrap();
+    let rest = async {
+        until_someone_waits(&world).await;
+        world.decide(&mut batch, &reversal);
+        batch.commit(&arrivals, &[]).await
+    };
+
+    let usage = [uses("u1", "ada", "10")];
+    let (used, reversed) = tokio::join!(world.run(&usage), rest);
+
+    reversed.unwrap();
+    assert_eq!(verdicts(&used.unwrap()), [Verdict::Applied(None)]);
+    assert_eq!(world.count("SELECT balance FROM balance").await, 0);
+}
+
+#[tokio::test]
+async fn two_reversals_of_one_usage_at_once_give_back_no_more_than_all() {
+    let world = World::new().await;
+    world.run(&[uses("u1", "ada", "10")]).await.unwrap();
+    let (first, second) = ([reverses("v1", "u1", Some("2"))], [reverses("v2", "u1", Some("2"))]);
+
+    let (one, two) = tokio::join!(world.run(&first), world.run(&second));
+
+    one.unwrap();
+    two.unwrap();
+    assert_eq!(world.count("SELECT balance FROM balance").await, 0);
+    assert_eq!(world.count("SELECT sum(credits) FROM usage_reversal").await, 1_000);
+}
+
+#[tokio::test]
+async fn two_reversals_at_once_before_their_usage_both_wait() {
+    let world = World::new().await;
+    let (first, second) = ([reverses("v1", "u1", Some("1"))], [reverses("v2", "u1", Some("1"))]);
+
+    let (one, two) = tokio::join!(world.run(&first), world.run(&second));
+
+    one.unwrap();
+    two.unwrap();
+    world.run(&[uses("u1", "ada", "10")]).await.unwrap();
+    assert_eq!(world.count("SELECT balance FROM balance").await, -200);
 }
 
 #[tokio::test]

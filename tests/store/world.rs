@@ -7,8 +7,8 @@ use creditd::ledger::{
     After, Asks, Book, Command, Credits, Currency, EventKey, EventName, Expires, Fingerprint,
     LineFacts, Mode, Name, Number, PaidLine, Payment, Pricing, Record, Reference, ReferenceKind,
     Refund, RefundClaim, RefundName, RefundStatus, Request, Reset, ResetOverdraft, ResetScope,
-    RevokeOnDispute, Rules, StatedMoney, Terms, Timestamp, Usage, Watch, WhenShort, WhenSpent,
-    decide,
+    RevokeOnDispute, Rules, StatedMoney, Terms, Timestamp, Usage, UsageReversal, Watch, WhenShort,
+    WhenSpent, decide,
 };
 use creditd::notice::Wire;
 use creditd::settings::Secret;
@@ -301,6 +301,17 @@ pub(crate) fn refunds(
 pub(crate) fn refund_of(id: &str, invoice_id: &str, amount: &str) -> Request {
     let claim = RefundClaim::Amount(StatedMoney::major(amount).unwrap());
     refunds(id, vec![invoice(invoice_id)], id, claim, RefundStatus::Succeeded)
+}
+
+/// Reverses usage: a quantity of it, or all.
+pub(crate) fn reverses(id: &str, usage: &str, quantity: Option<&str>) -> Request {
+    let usage = uses(usage, "nobody", "0");
+    let reversal = UsageReversal {
+        usage: usage.key,
+        usage_name: usage.name,
+        quantity: quantity.map(|quantity| Number::parse(quantity).unwrap()),
+    };
+    request(id, "usage.reversed", Asks::Command(Command::ReverseUsage(reversal)))
 }
 
 pub(crate) fn uses(id: &str, account: &str, cost: &str) -> Request {

@@ -8,6 +8,7 @@ mod purchases;
 #[path = "../common/reading_database.rs"]
 mod reading_database;
 mod telling;
+mod usages;
 
 use creditd::cli;
 use creditd::store::verify::{Progress, Verified, verify};

@@ -1,6 +1,6 @@
 //! What an operator decides of a parked event, and what a corrected one does to it (semantics 9.3).
 
-use super::{Clock, Rules, apply, keep};
+use super::{Clock, Rules, apply, keep, unuse};
 use crate::ledger::book::{Book, Record};
 use crate::ledger::command::Request;
 use crate::ledger::desk::{DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, Release};
@@ -31,6 +31,7 @@ pub(super) fn release(
             None,
         ),
         Verdict::Applied(_) | Verdict::Duplicate | Verdict::Ignored | Verdict::Declined => {
+            unuse::note(book, &record);
             let meaning = record.fingerprint;
             let verdict = Verdict::Applied(Some(AppliedReason::Released));
             (Fate::Released(Box::new(record)), verdict, DeskState::Released, Some(meaning))
@@ -58,6 +59,7 @@ pub(super) fn discard(
     if let Some(one) = book.desk.get_mut(&key) {
         one.state = DeskState::Discarded;
     }
+    unuse::idle(book, &discard.name);
     book.journal.moved.push(Moved { event: key, by: request.key, fate: Fate::Discarded });
     let verdict = Verdict::Applied(Some(AppliedReason::Discarded));
     Record::of(request, occurred_at, verdict)

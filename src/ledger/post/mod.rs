@@ -13,6 +13,7 @@ mod pay;
 mod refund;
 mod reverse;
 mod time;
+mod unuse;
 mod update;
 mod usage;
 mod working;
@@ -100,6 +101,7 @@ fn keep(book: &mut Book, request: &Request, record: &Record) {
         tell_parked(book, request, record, rejection.clone());
     }
     book.journal.records.push(record.clone());
+    unuse::note(book, record);
 }
 
 fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Record {
@@ -129,6 +131,9 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             Ok(desk::discard(book, request, discard, occurred_at))
         }
         Asks::Command(Command::Time(due)) => time::run(book, rules, request, due, clock),
+        Asks::Command(Command::ReverseUsage(reversal)) => {
+            unuse::reverse(book, rules, request, reversal, clock)
+        }
     };
     posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
 }

@@ -46,7 +46,7 @@ pub(super) fn refund(
     working.judge()?;
     let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {
-        book.displace(refund, rejection, request.key, occurred_at);
+        book.displace(refund.event, refund.event_name, rejection, request.key, occurred_at);
     }
     Ok(record)
 }

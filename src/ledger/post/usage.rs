@@ -1,5 +1,7 @@
 //! Usage draws lots in their order (semantics 5).
 
+use super::unuse::{self, Refused};
+use super::working::Working;
 use super::{Clock, Rules};
 use crate::ledger::account::Balance;
 use crate::ledger::amount::{Credits, Overflow};
@@ -10,8 +12,25 @@ use crate::ledger::names::LotNo;
 use crate::ledger::notices::{About, Notice, Sender, Tells, judge};
 use crate::ledger::outcome::{AppliedReason, Rejection, Verdict};
 use crate::ledger::terms::WhenShort;
+use crate::ledger::usage::{Draw, DrawSlice, DrawnFrom, Standing, UsageRecord};
 
 pub(super) fn draw(
+    book: &mut Book,
+    rules: &Rules,
+    request: &Request,
+    usage: &Usage,
+    clock: Clock,
+) -> Result<Record, Rejection> {
+    let known = book.usages.get(&request.name);
+    match known.filter(|known| known.is_waited_for()).cloned() {
+        None => draw_in_place(book, rules, request, usage, clock),
+        Some(waited_for) => draw_and_reverse(book, rules, request, usage, waited_for, clock),
+    }
+}
+
+/// The usual way. Usage is most of what comes, so it works on the account itself and not on a
+/// copy: nothing fails after its plan is made.
+fn draw_in_place(
     book: &mut Book,
     rules: &Rules,
     request: &Request,
@@ -58,6 +77,42 @@ pub(super) fn draw(
     book.journal.notices.extend(notices);
     book.journal.entries.append(entries);
     book.journal.flips.append(flips);
+    if !plan.is_declined {
+        let drawn =
+            UsageRecord { standing: Standing::Drawn(plan.draw(usage)), ..Default::default() };
+        book.usages.insert(request.name.clone(), drawn);
+    }
+    Ok(record)
+}
+
+/// Usage whose reversals came before it: both in one posting (semantics 5.5).
+fn draw_and_reverse(
+    book: &mut Book,
+    rules: &Rules,
+    request: &Request,
+    usage: &Usage,
+    mut waited_for: UsageRecord,
+    clock: Clock,
+) -> Result<Record, Rejection> {
+    let account = book.account(&usage.account)?;
+    let mut working = Working::new(request, rules, account, clock);
+    let limit = working.account.overdraft_limit(&usage.unit);
+    let plan = Plan::of(working.balance(&usage.unit), usage, limit, rules, clock)?;
+    if plan.is_declined {
+        return draw_in_place(book, rules, request, usage, clock);
+    }
+    let (cause, mut entries) = (working.cause, Vec::new());
+    plan.post(working.balance(&usage.unit), &cause, &mut entries)?;
+    working.entries = entries;
+    let draw = plan.draw(usage);
+    let refused = unuse::reverse_waiting(&mut working, &mut waited_for, &draw)?;
+    waited_for.standing = Standing::Drawn(draw);
+    let mut record = working.commit(book, AppliedReason::Zero);
+    record.used = Some(plan.used(usage));
+    book.usages.insert(request.name.clone(), waited_for);
+    for Refused { event, event_name, rejection } in refused {
+        book.displace(event, event_name, rejection, request.key, clock.occurred_at);
+    }
     Ok(record)
 }
 
@@ -110,7 +165,9 @@ impl Plan {
         }
         // After these two, nothing below can overflow: not a movement, nor their sum.
         balance.overdraft.plus(plan.overdraft)?;
-        balance.balance.minus(usage.cost)?;
+        if !plan.is_declined {
+            balance.balance.minus(usage.cost.minus(plan.uncovered)?)?;
+        }
         Ok(plan)
     }
 
@@ -127,6 +184,23 @@ impl Plan {
             balance.move_overdraft(self.overdraft, EntryKind::Overdrawn, cause, entries)?;
         }
         Ok(())
+    }
+
+    /// What is to be given back when it is reversed, oldest first.
+    fn draw(&self, usage: &Usage) -> Draw {
+        let slice = |from, credits| DrawSlice { from, credits };
+        let lots = self.draws.iter().map(|(lot, credits)| slice(DrawnFrom::Lot(*lot), *credits));
+        let rest = [
+            slice(DrawnFrom::Overdraft, self.overdraft),
+            slice(DrawnFrom::Uncovered, self.uncovered),
+        ];
+        Draw {
+            account: usage.account.clone(),
+            unit: usage.unit.clone(),
+            quantity: usage.quantity,
+            cost: usage.cost,
+            slices: lots.chain(rest.into_iter().filter(|rest| !rest.credits.is_zero())).collect(),
+        }
     }
 
     fn used(&self, usage: &Usage) -> Used {

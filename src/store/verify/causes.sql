@@ -16,7 +16,7 @@ WITH span AS (
 ),
 run AS (
     SELECT event_key, account_id, unit, min(seq) AS first, max(seq) AS last, count(*) AS entries,
-        -sum(credits) AS drawn
+        -sum(credits) FILTER (WHERE kind IN ('used', 'overdrawn')) AS drawn
     FROM entry
     GROUP BY event_key, account_id, unit
 )

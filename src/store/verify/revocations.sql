@@ -1,5 +1,5 @@
--- Where the slices of purchases, the repayments and the forfeits say that credits were taken from and returned
--- to, there are entries for exactly that.
+-- Where the slices of purchases, the repayments, the forfeits and the reversals of usage say that
+-- credits were taken from and returned to, there are entries for exactly that.
 WITH moved AS (
     SELECT
         account_id,
@@ -14,6 +14,27 @@ WITH moved AS (
     WHERE kind IN ('revoked', 'restored', 'repaid', 'forgiven')
         AND (lot_no IS NOT NULL OR kind IN ('revoked', 'forgiven'))
     GROUP BY account_id, unit, lot_no
+),
+-- What usage took from where, and how much of that is newer.
+drawn AS (
+    SELECT entry.account_id, entry.unit, entry.lot_no, -entry.credits AS taken,
+        inbox.uncovered - coalesce(sum(entry.credits) OVER newer, 0) AS newer, reversed.credits
+    FROM (
+        SELECT usage_key, sum(credits) AS credits
+        FROM usage_reversal
+        WHERE 0 < credits
+        GROUP BY usage_key
+    ) AS reversed
+    LEFT JOIN parked ON parked.event_key = reversed.usage_key
+    JOIN inbox ON inbox.event_key = coalesce(parked.newest, reversed.usage_key)
+    JOIN entry ON entry.account_id = inbox.account_id AND entry.unit = inbox.unit
+        AND entry.seq BETWEEN inbox.entry_first AND inbox.entry_last
+        AND entry.kind IN ('used', 'overdrawn')
+    WINDOW newer AS (
+        PARTITION BY reversed.usage_key
+        ORDER BY entry.seq DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
 ),
 said AS (
     SELECT account_id, unit, lot_no, sum(revoked) AS revoked, sum(restored) AS restored,
@@ -35,6 +56,10 @@ said AS (
         UNION ALL
         SELECT account_id, unit, lot_no, 0, restored, 0
         FROM forfeit
+        UNION ALL
+        SELECT account_id, unit, lot_no, 0, least(taken, credits - newer), 0
+        FROM drawn
+        WHERE lot_no IS NOT NULL AND newer < credits
     ) AS movement
     GROUP BY account_id, unit, lot_no
 )
