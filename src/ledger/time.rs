@@ -79,7 +79,8 @@ impl Due {
         format!("{}:{account}/{unit}/{}:{at}", kind.code(), lot.0)
     }
 
-    fn order(&self) -> (Timestamp, &Name, &Name, LotNo, DueKind) {
+    /// Orders what is due.
+    pub fn order(&self) -> (Timestamp, &Name, &Name, LotNo, DueKind) {
         (self.at, &self.account, &self.unit, self.lot, self.kind)
     }
 }
@@ -87,26 +88,28 @@ impl Due {
 /// Everything in a whole book that is due by `until`, in the order in which it is to be done. What
 /// is done may make more due, so whoever runs it asks again until nothing is left.
 pub fn due(book: &Book, rules: &Rules, until: Timestamp) -> Vec<Due> {
-    let mut due: Vec<Due> = coming(book, rules).filter(|due| due.at <= until).collect();
+    let coming = book.accounts.values().flat_map(|account| coming(account, rules));
+    let mut due: Vec<Due> = coming.filter(|due| due.at <= until).collect();
     due.sort_by(|left, right| left.order().cmp(&right.order()));
     due
 }
 
-/// When something in a whole book is due next; in the past, if it was not done yet.
-pub fn next_due(book: &Book, rules: &Rules) -> Option<Timestamp> {
-    coming(book, rules).map(|due| due.at).min()
+/// When something of these accounts is due next, later than `after`.
+pub fn next_due<'a>(
+    accounts: impl IntoIterator<Item = &'a Account>,
+    rules: &Rules,
+    after: Timestamp,
+) -> Option<Timestamp> {
+    let coming = accounts.into_iter().flat_map(|account| coming(account, rules));
+    coming.map(|due| due.at).filter(|at| *at > after).min()
 }
 
-fn coming<'b>(book: &'b Book, rules: &'b Rules) -> impl Iterator<Item = Due> + 'b {
-    let balances = book
-        .accounts
-        .values()
-        .flat_map(|account| account.balances.values().map(move |balance| (account, balance)));
-    let lots = balances.flat_map(|(account, balance)| {
+fn coming<'a>(account: &'a Account, rules: &'a Rules) -> impl Iterator<Item = Due> + use<'a> {
+    let lots = account.balances.values().flat_map(|balance| {
         let held = balance.lots.iter().filter(|lot| lot.remaining.is_positive());
-        held.map(move |lot| (account, balance, lot))
+        held.map(move |lot| (balance, lot))
     });
-    lots.flat_map(|(account, balance, lot)| {
+    lots.flat_map(move |(balance, lot)| {
         let opening = lot.is_pending.then(|| opening(account, balance, lot));
         [opening, expiry(rules, account, balance, lot)].into_iter().flatten()
     })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::event::{self, Message, Sources};
-use crate::ledger::{self, Book, Journal, Record, Rules, Timestamp};
+use crate::ledger::{self, Book, Journal, Record, Request, Rules, Timestamp};
 
 /// The longest body that is read, as `intake.payload_max_bytes` has it unless changed.
 pub const PAYLOAD_MAX_BYTES: usize = 65_536;
@@ -21,9 +21,11 @@ pub struct Memory {
     rules: Rules,
     sources: Sources,
     now: Timestamp,
+    /// Before this nothing is due; `None`: nothing ever is, as things stand.
+    next_due: Option<Timestamp>,
 }
 
-/// What one event came to.
+/// What one event or command came to.
 #[derive(Debug)]
 pub struct Decided {
     pub record: Record,
@@ -35,7 +37,7 @@ impl Memory {
     /// Empty books whose clock stands at `now`.
     pub fn new(catalog: Arc<Catalog>, sources: Sources, now: Timestamp) -> Self {
         let rules = catalog.rules();
-        Self { book: Book::default(), catalog, rules, sources, now }
+        Self { book: Book::default(), catalog, rules, sources, now, next_due: None }
     }
 
     pub fn book(&self) -> &Book {
@@ -54,17 +56,70 @@ impl Memory {
     pub fn reload(&mut self, catalog: Arc<Catalog>) {
         self.rules = catalog.rules();
         self.catalog = catalog;
+        self.look_ahead(Timestamp::MIN);
     }
 
-    /// Moves the clock; one that would run backwards stays.
-    pub fn wait_until(&mut self, at: Timestamp) {
+    /// Lets time pass: what falls due on the way is done at its own time, in its order. A clock
+    /// that would run backwards stays.
+    pub fn wait_until(&mut self, at: Timestamp) -> Vec<Decided> {
+        let mut done = Vec::new();
+        if self.next_due.is_none_or(|due| at < due) {
+            self.now = self.now.max(at);
+            return done;
+        }
+        loop {
+            let due = self.due(at);
+            let Some((first, _)) = due.first() else { break };
+            let instant = *first;
+            self.now = self.now.max(instant);
+            // What is done may make more due, but not at an instant that has passed.
+            for (_, request) in due.iter().take_while(|(at, _)| *at == instant) {
+                done.push(self.take(request));
+            }
+        }
         self.now = self.now.max(at);
+        self.look_ahead(at);
+        done
     }
 
-    /// Decides one event at the present time.
-    pub fn take(&mut self, message: &Message) -> Decided {
-        let request = event::read(message, &self.catalog, &self.sources, PAYLOAD_MAX_BYTES);
-        let record = ledger::decide(&mut self.book, &self.rules, &request, self.now);
-        Decided { record, journal: std::mem::take(&mut self.book.journal) }
+    /// What a message asks, as today's catalog prices it.
+    pub fn read(&self, message: &Message) -> Request {
+        event::read(message, &self.catalog, &self.sources, PAYLOAD_MAX_BYTES)
+    }
+
+    /// Decides one event or command at the present time.
+    pub fn take(&mut self, request: &Request) -> Decided {
+        let record = ledger::decide(&mut self.book, &self.rules, request, self.now);
+        let journal = std::mem::take(&mut self.book.journal);
+        let fills = |entry: &ledger::Entry| entry.lot.is_some() && entry.credits.is_positive();
+        if journal.entries.iter().any(fills) {
+            self.look_ahead_of(&record);
+        }
+        Decided { record, journal }
+    }
+
+    fn due(&self, until: Timestamp) -> Vec<(Timestamp, Request)> {
+        let due = ledger::due(&self.book, &self.rules, until).into_iter();
+        let asked = due.map(|due| (due.at, event::due_request(&due)));
+        asked.filter(|(_, request)| !self.book.seen.contains_key(&request.key)).collect()
+    }
+
+    fn look_ahead(&mut self, after: Timestamp) {
+        self.next_due = ledger::next_due(self.book.accounts.values(), &self.rules, after);
+    }
+
+    /// Lots that were filled may be due earlier than all before; whose they are is known at once
+    /// where a purchase was granted.
+    fn look_ahead_of(&mut self, record: &Record) {
+        let purchase = record.purchase.and_then(|id| self.book.purchases.get(&id));
+        let sale = purchase.and_then(|purchase| purchase.sale.as_ref());
+        let account = sale.and_then(|sale| self.book.accounts.get(&sale.account));
+        match account {
+            Some(account) => {
+                let due = ledger::next_due([account], &self.rules, Timestamp::MIN);
+                self.next_due = [self.next_due, due].into_iter().flatten().min();
+            }
+            None => self.look_ahead(Timestamp::MIN),
+        }
     }
 }

@@ -36,16 +36,16 @@ const LOT: [&str; 8] = [
     "opened_at",
     "expires_at",
 ];
-const ENTRY: [&str; 6] = ["account", "unit", "kind", "credits", "balance_after", "lot"];
+const ENTRY: [&str; 7] = ["account", "unit", "kind", "credits", "balance_after", "lot", "pending"];
 
 impl Expect {
-    pub(super) fn read(step: &Table<'_, '_>, has_event: bool) -> Self {
+    pub(super) fn read(step: &Table<'_, '_>, has_act: bool) -> Self {
         let Some(member) = step.get("expect") else { return Self::default() };
         let Some(table) = as_table(step, "expect", member) else { return Self::default() };
         let path = step.path_of("expect");
         let table = Table::new(step.mistakes, path, member.span().start, table, &KEYS);
         for key in ["outcome", "reason"] {
-            if !has_event && table.get(key).is_some() {
+            if !has_act && table.get(key).is_some() {
                 let remedy = "leave it out, or write the event";
                 table.wrong(key, "is there, but the step has no event to end in one", remedy);
             }

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use super::act::{self, Act};
 use super::expect::Expect;
-use super::json;
 use super::table::{Mistakes, Table, noun};
 use crate::catalog::Catalog;
-use crate::event::Message;
 use crate::ledger::Timestamp;
 use crate::mistake::Mistake;
 
@@ -31,16 +30,8 @@ pub struct Step {
     /// What prices events from this step on.
     pub catalog: Arc<Catalog>,
     /// `None`: only the clock moves.
-    pub event: Option<Event>,
+    pub act: Option<Act>,
     pub expect: Expect,
-}
-
-/// What is sent in a step.
-#[derive(Clone, Debug)]
-pub struct Event {
-    /// Source, id and type, as far as they are there; for people.
-    pub title: String,
-    pub message: Message,
 }
 
 /// Catalogs that scenarios name, each read once.
@@ -52,8 +43,7 @@ pub struct Catalogs {
 }
 
 const KEYS: [&str; 3] = ["name", "catalog", "step"];
-const STEP: [&str; 4] = ["at", "catalog", "event", "expect"];
-const CLOUD_EVENTS: &str = "application/cloudevents+json";
+const STEP: [&str; 6] = ["at", "catalog", "event", "release", "discard", "expect"];
 
 /// Whether a file is meant to be a scenario: it has a name or steps. Others in the same folder are
 /// the catalogs that scenarios share.
@@ -183,12 +173,12 @@ impl Reader<'_, '_> {
             }
             let clock = clock(&table, before);
             before = clock.unwrap_or(before);
-            let event = event(&table);
-            let expect = Expect::read(&table, event.is_some());
+            let act = Act::read(&table);
+            let expect = Expect::read(&table, act::KEYS.iter().any(|key| table.get(key).is_some()));
             let line = crate::mistake::line_at(table.mistakes.text, at);
             if let (Some(at), Some(catalog)) = (clock, &catalog) {
                 let catalog = Arc::clone(catalog);
-                steps.push(Step { line, at, catalog, event, expect });
+                steps.push(Step { line, at, catalog, act, expect });
             }
         }
         Some(steps).filter(|_| catalog.is_some())
@@ -223,39 +213,4 @@ fn clock(step: &Table<'_, '_>, before: Timestamp) -> Option<Timestamp> {
             None
         }
     }
-}
-
-/// An envelope as a table; or, where bytes matter, the message's body as text.
-fn event(step: &Table<'_, '_>) -> Option<Event> {
-    let value = step.get("event")?.get_ref();
-    let (title, body) = match (value.as_table(), value.as_str()) {
-        (Some(table), _) => {
-            let said = ["specversion", "source", "id", "type"]
-                .map(|name| table.get(name).and_then(|member| member.get_ref().as_str()));
-            let [version, source, id, kind] = said;
-            // Whatever else is wrong with an envelope, it is one.
-            let first: &[_] = match version {
-                None if !table.contains_key("specversion") => &[("specversion", "1.0")],
-                None | Some(_) => &[],
-            };
-            (title(source, id, kind), json::object(first, table))
-        }
-        (None, Some(text)) => ("a message".to_owned(), text.to_owned()),
-        (None, None) => {
-            let remedy = "write { source = …, id = …, type = …, data = { … } }";
-            step.wrong("event", format!("is {}", noun(value)), remedy);
-            return None;
-        }
-    };
-    let message = Message {
-        body: body.into_bytes(),
-        content_type: Some(CLOUD_EVENTS.to_owned()),
-        ..Message::default()
-    };
-    Some(Event { title, message })
-}
-
-fn title(source: Option<&str>, id: Option<&str>, kind: Option<&str>) -> String {
-    let [source, id, kind] = [source, id, kind].map(|part| part.unwrap_or("?"));
-    format!("{kind} {source}/{id}")
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::act::Act;
 use super::expect::Expect;
 use super::file::{Scenario, Step};
 use super::observed::{Holding, Holdings, Observed, OpenLot};
@@ -101,11 +102,11 @@ fn missed(scenario: &Scenario, steps: impl Iterator<Item = Vec<Difference>>) -> 
     let numbered = (1_usize..).zip(&scenario.steps).zip(steps);
     numbered
         .filter(|(_, differences)| !differences.is_empty())
-        .map(|((step, Step { line, at, event, .. }), differences)| Missed {
+        .map(|((step, Step { line, at, act, .. }), differences)| Missed {
             step,
             line: *line,
             at: at.to_string(),
-            event: event.as_ref().map(|event| event.title.clone()),
+            event: act.as_ref().map(Act::title),
             differences,
         })
         .collect()

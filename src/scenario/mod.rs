@@ -5,6 +5,7 @@
 //! Postgres) observes the same things, and [`differences`] says where the two disagree. Pure, but
 //! for reading the files; knows no server.
 
+mod act;
 mod expect;
 mod file;
 mod folder;
@@ -17,8 +18,9 @@ mod table;
 mod tests;
 mod value;
 
+pub use act::{Act, Event, Instruct, Order};
 pub use expect::Expect;
-pub use file::{Catalogs, Event, Scenario, Step};
+pub use file::{Catalogs, Scenario, Step};
 pub use folder::{Collected, collect};
 pub use judge::{Difference, Missed, Row, differences, judge};
 pub use observed::{Decimals, Ending, Holding, Holdings, Movement, Observed, OpenLot, Told, told};

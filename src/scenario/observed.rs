@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::value::{Value, is_zero};
 use crate::catalog::Catalog;
-use crate::ledger::{self, Balance, Book, Credits, EventName, Name, Record, Timestamp, Verdict};
+use crate::ledger::{
+    self, Balance, Book, Credits, EventName, Fate, Moved, Name, Record, Timestamp, Verdict,
+};
 use crate::notice::Wire;
 
 /// The books after a step, and what the step did.
@@ -64,6 +66,8 @@ pub struct Movement {
     pub balance_after: String,
     /// `None`: the overdraft.
     pub lot: Option<i32>,
+    /// It moved what is pending, and the balance is what it was.
+    pub pending: bool,
 }
 
 /// How many decimals each unit has. What a catalog said before it was replaced still counts.
@@ -91,6 +95,7 @@ impl Decimals {
             credits: self.text(&entry.unit, entry.credits),
             balance_after: self.text(&entry.unit, entry.balance_after),
             lot: entry.lot.map(|no| no.0),
+            pending: entry.is_pending,
         };
         entries.iter().map(movement).collect()
     }
@@ -125,7 +130,7 @@ impl Decimals {
         Holding {
             balance: text(balance.balance),
             overdraft: text(balance.overdraft),
-            pending: text(Credits::ZERO),
+            pending: text(balance.pending),
             lots: balance.lots.iter().filter(|lot| lot.is_open()).map(open_lot).collect(),
         }
     }
@@ -140,6 +145,26 @@ impl Holding {
 }
 
 impl Ending {
+    /// What became of a parked event that an instruction is about; of the instruction itself where
+    /// it could do nothing.
+    pub fn of_instruction(record: &Record, moved: &[Moved]) -> Self {
+        let Some(moved) = moved.iter().find(|moved| moved.by == record.key) else {
+            return Self::of(record);
+        };
+        let detail = match &moved.fate {
+            Fate::StillParked(rejection) | Fate::Displaced(rejection) => {
+                Some(rejection.detail.clone())
+            }
+            Fate::Released(_) | Fate::Discarded | Fate::Superseded { .. } => None,
+        };
+        Self { outcome: moved.outcome(), reason: moved.reason(), detail }
+    }
+
+    /// An instruction that can't be given.
+    pub fn refused(why: String) -> Self {
+        Self { outcome: "declined", reason: None, detail: Some(why) }
+    }
+
     pub fn of(record: &Record) -> Self {
         let detail = match &record.verdict {
             Verdict::Parked(rejection) => Some(rejection.detail.clone()),

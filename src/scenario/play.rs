@@ -2,44 +2,94 @@
 
 use std::sync::Arc;
 
+use super::act::{Act, Instruct};
 use super::file::{Scenario, Step};
 use super::observed::{Decimals, Ending, Observed, Told, told};
-use crate::event::Sources;
-use crate::ledger::Journal;
-use crate::memory::Memory;
+use crate::event::{Message, Sources};
+use crate::ledger::{DeskState, ParkedEvent, Reason};
+use crate::memory::{Decided, Memory};
 use crate::notice::{render, render_parked};
 
 impl Scenario {
     /// What is to be seen after each step.
     pub fn play(&self) -> Vec<Observed> {
         let Some(first) = self.steps.first() else { return Vec::new() };
-        let mut memory = Memory::new(Arc::clone(&first.catalog), Sources::default(), first.at);
-        let mut decimals = Decimals::default();
-        self.steps.iter().map(|step| play(step, &mut memory, &mut decimals)).collect()
+        let memory = Memory::new(Arc::clone(&first.catalog), Sources::default(), first.at);
+        let mut player = Player { memory, decimals: Decimals::default(), kept: Vec::new() };
+        self.steps.iter().map(|step| player.play(step)).collect()
     }
 }
 
-fn play(step: &Step, memory: &mut Memory, decimals: &mut Decimals) -> Observed {
-    if !Arc::ptr_eq(memory.catalog(), &step.catalog) {
-        memory.reload(Arc::clone(&step.catalog));
-    }
-    decimals.learn(&step.catalog);
-    memory.wait_until(step.at);
-    let mut observed = Observed::default();
-    if let Some(event) = &step.event {
-        let decided = memory.take(&event.message);
-        observed.ending = Some(Ending::of(&decided.record));
-        observed.add(&decided.journal, memory, decimals);
-    }
-    observed.holdings = decimals.holdings(memory.book());
-    observed
+struct Player {
+    memory: Memory,
+    decimals: Decimals,
+    /// Every event that came, newest last, with its message: it may be parked, now or later.
+    kept: Vec<(ParkedEvent, Message)>,
 }
 
-impl Observed {
-    fn add(&mut self, journal: &Journal, memory: &Memory, decimals: &Decimals) {
-        let wires = journal.notices.iter().map(|notice| render(notice, memory.catalog()));
+impl Player {
+    fn play(&mut self, step: &Step) -> Observed {
+        if !Arc::ptr_eq(self.memory.catalog(), &step.catalog) {
+            self.memory.reload(Arc::clone(&step.catalog));
+        }
+        self.decimals.learn(&step.catalog);
+        let mut observed = Observed::default();
+        for decided in self.memory.wait_until(step.at) {
+            self.see(&decided, &mut observed);
+        }
+        observed.ending = match &step.act {
+            None => None,
+            Some(Act::Event(event)) => Some(self.take(&event.message, &mut observed)),
+            Some(Act::Instruct(instruct)) => Some(self.instruct(instruct, &mut observed)),
+        };
+        observed.holdings = self.decimals.holdings(self.memory.book());
+        observed
+    }
+
+    fn take(&mut self, message: &Message, observed: &mut Observed) -> Ending {
+        let request = self.memory.read(message);
+        let decided = self.memory.take(&request);
+        let record = &decided.record;
+        if record.is_new {
+            let (key, name, occurred_at) = (record.key, record.name.clone(), record.occurred_at);
+            self.kept.push((ParkedEvent { key, name, occurred_at, tries: 0 }, message.clone()));
+        }
+        self.see(&decided, observed);
+        Ending::of(record)
+    }
+
+    fn instruct(&mut self, instruct: &Instruct, observed: &mut Observed) -> Ending {
+        let parked = self.parked(&instruct.event);
+        let parked = parked.iter().map(|(event, reason, message)| (event, *reason, message));
+        match instruct.instruction(parked, |message| self.memory.read(message)) {
+            Err(why) => Ending::refused(why),
+            Ok(instruction) => {
+                let decided = self.memory.take(&instruction.request);
+                self.see(&decided, observed);
+                Ending::of_instruction(&decided.record, &decided.journal.moved)
+            }
+        }
+    }
+
+    /// The open events called so, oldest first.
+    fn parked(&self, name: &str) -> Vec<(ParkedEvent, Reason, Message)> {
+        let desk = &self.memory.book().desk;
+        let named = self.kept.iter().filter(|(event, _)| event.name.to_string() == name);
+        let open = named.filter_map(|(event, message)| {
+            let one = desk.get(&event.key)?;
+            let DeskState::Open(reason) = one.state else { return None };
+            Some((ParkedEvent { tries: one.tries, ..event.clone() }, reason, message.clone()))
+        });
+        open.collect()
+    }
+
+    fn see(&self, decided: &Decided, observed: &mut Observed) {
+        let journal = &decided.journal;
+        let catalog = self.memory.catalog();
+        let wires = journal.notices.iter().map(|notice| render(notice, catalog));
         let wires = wires.chain(journal.parked_notices.iter().map(render_parked));
-        self.notices.extend(wires.map(|wire| told(&Told::from(&wire))));
-        self.entries.extend(decimals.movements(memory.book(), &journal.entries));
+        observed.notices.extend(wires.map(|wire| told(&Told::from(&wire))));
+        let book = self.memory.book();
+        observed.entries.extend(self.decimals.movements(book, &journal.entries));
     }
 }

@@ -235,6 +235,40 @@ fn every_mistake_is_told_with_its_line_and_what_would_be_right() {
 }
 
 #[test]
+fn what_an_operator_does_is_checked_too() {
+    let step = "[[step]]\nat = \"2026-01-01T00:00:00Z\"\n";
+    let first = |rest: &str| mistakes(&format!("{step}{rest}")).remove(0);
+    for (act, mistake) in [
+        (
+            "release = \"a/b\"\ndiscard = \"a/b\"",
+            "4: step[1].discard: is there, and release as well; write a step for each",
+        ),
+        (
+            "release = 1",
+            "3: step[1].release: is a whole number; name the parked event: \"source/id\"",
+        ),
+        (
+            "discard = {}",
+            "3: step[1].discard.event: is missing; name the parked event: \"source/id\"",
+        ),
+        (
+            "release = { event = \"a/b\", when_spend = \"debt\" }",
+            "3: step[1].release.when_spend: is not a known key; did you mean when_spent?",
+        ),
+        (
+            "release = { event = \"a/b\", when_spent = \"dept\" }",
+            "3: step[1].release.when_spent: is \"dept\"; did you mean \"debt\"?",
+        ),
+        (
+            "release = { event = \"a/b\", refund_anyway = \"yes\" }",
+            "3: step[1].release.refund_anyway: is a text; write true or false",
+        ),
+    ] {
+        assert_eq!(first(act), mistake, "{act}");
+    }
+}
+
+#[test]
 fn a_file_needs_a_name_a_catalog_and_steps_and_a_catalog_is_checked_where_it_stands() {
     let read = |text: &str| {
         let read = Scenario::read(Path::new("s.toml"), text, &mut Catalogs::new(None));

@@ -39,6 +39,7 @@ pub struct EntryRow {
     pub balance_after: String,
     /// `None`: the overdraft.
     pub lot: Option<i32>,
+    pub pending: bool,
 }
 
 /// Where the connections of a scratch database look for what a statement names.
@@ -178,6 +179,7 @@ impl Scratch {
                 credits: amount(&row, "credits")?,
                 balance_after: amount(&row, "balance_after")?,
                 lot: row.try_get("lot_no")?,
+                pending: row.try_get("pending")?,
             })
         });
         within(&self.settings, "read the entries", statement.fetch_all(&self.tables)).await

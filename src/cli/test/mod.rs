@@ -83,6 +83,7 @@ async fn play_twice(scratch: &Scratch, scenario: &Scenario) -> Result<Played, Cl
         }
         Err(PlayError::Store(error)) => return Err(CliError::store(error)),
         Err(PlayError::Read(error)) => return Err(CommandError::Read(error).into()),
+        Err(error @ PlayError::Properties { .. }) => return Err(CliError::found(chain(&error))),
     }
     Ok(played)
 }

@@ -4,24 +4,31 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
-use crate::event::{Sources, read};
-use crate::ledger::{AccountId, Entry, Name, Record, decide};
+use crate::daemon;
+use crate::event::instruction::Instruction;
+use crate::event::{Message, Sources, due_body, due_request, read};
+use crate::ledger::{AccountId, Entry, Moved, Name, Record, Request, Timestamp, decide};
 use crate::memory::PAYLOAD_MAX_BYTES;
 use crate::notice::{Wire, render, render_parked};
 use crate::scenario::{
-    Ending, Event, Holding, Movement, Observed, OpenLot, Scenario, Step, Told, Value, told,
+    Act, Ending, Holding, Holdings, Instruct, Movement, Observed, OpenLot, Scenario, Step, Told,
+    Value, told,
 };
+use crate::store::desk::held;
 use crate::store::reading::{self, holdings};
 use crate::store::scratch::{EntryRow, Scratch};
 use crate::store::verify::verify;
-use crate::store::{Arrival, PendingNotice, ReadError, StoreError};
+use crate::store::{Arrival, DueCursor, PendingNotice, ReadError, StoreError};
 
 /// More notices than a step can cause.
 const NOTICES_MAX: u32 = 10_000;
+/// More than falls due in a scenario at once.
+const DUE_MAX: u32 = 10_000;
 /// Of each check that finds something.
 const FINDINGS_MAX: usize = 3;
 
@@ -32,6 +39,8 @@ pub(super) enum PlayError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("the properties that were kept of a message can't be read again")]
+    Properties { source: serde_json::Error },
 }
 
 /// An entry's account, unit and number.
@@ -42,6 +51,7 @@ struct Committed {
     record: Record,
     entries: Vec<Place>,
     notices: Vec<Uuid>,
+    moved: Vec<Moved>,
 }
 
 /// What is to be seen after each step.
@@ -53,17 +63,18 @@ pub(super) async fn play(
     scenario: &Scenario,
 ) -> Result<Vec<Observed>, PlayError> {
     scratch.clear().await?;
+    let Some(first) = scenario.steps.first() else { return Ok(Vec::new()) };
+    let mut player = Player {
+        scratch,
+        catalog: Arc::clone(&first.catalog),
+        now: first.at,
+        seen: HashSet::new(),
+        done: HashSet::new(),
+    };
+    scratch.store().check_units(&daemon::units(&player.catalog)).await?;
     let mut observed = Vec::with_capacity(scenario.steps.len());
-    let mut catalog = None;
-    let mut seen = HashSet::new();
     for step in &scenario.steps {
-        if !catalog.is_some_and(|before| Arc::ptr_eq(before, &step.catalog)) {
-            let units = step.catalog.units();
-            let units: Vec<_> = units.map(|(code, unit)| (code.clone(), unit.decimals)).collect();
-            scratch.store().check_units(&units).await?;
-            catalog = Some(&step.catalog);
-        }
-        observed.push(play_step(scratch, step, &mut seen).await?);
+        observed.push(player.play(step).await?);
     }
     Ok(observed)
 }
@@ -89,103 +100,188 @@ impl PlayError {
         match self {
             Self::Store(error) => error.is_about_an_event(),
             Self::Read(_) => false,
+            Self::Properties { .. } => true,
         }
     }
 }
 
-async fn play_step(
-    scratch: &Scratch,
-    step: &Step,
-    seen: &mut HashSet<Place>,
-) -> Result<Observed, PlayError> {
-    scratch.set_clock(step.at).await?;
-    let mut observed = Observed::default();
-    if let Some(event) = &step.event {
-        let committed = commit(scratch, event, &step.catalog).await?;
-        observed.ending = Some(Ending::of(&committed.record));
-        see(scratch, &committed, seen, &mut observed).await?;
-    }
-    for account in scratch.accounts().await? {
-        let Some(found) = holdings(scratch.tables(), &account).await? else { continue };
-        let units: BTreeMap<String, Holding> = found
-            .balances
-            .into_iter()
-            .map(|balance| (balance.unit.clone(), holding(balance)))
-            .filter(|(_, holding)| !holding.is_nothing())
-            .collect();
-        if !units.is_empty() {
-            observed.holdings.insert(account, units);
+struct Player<'s> {
+    scratch: &'s Scratch,
+    catalog: Arc<Catalog>,
+    now: Timestamp,
+    /// Entries of earlier steps.
+    seen: HashSet<Place>,
+    /// What was due and done; a command that is parked stays due.
+    done: HashSet<String>,
+}
+
+impl Player<'_> {
+    async fn play(&mut self, step: &Step) -> Result<Observed, PlayError> {
+        if !Arc::ptr_eq(&self.catalog, &step.catalog) {
+            self.catalog = Arc::clone(&step.catalog);
+            self.scratch.store().check_units(&daemon::units(&self.catalog)).await?;
         }
+        let mut observed = Observed::default();
+        self.wait_until(step.at, &mut observed).await?;
+        observed.ending = match &step.act {
+            None => None,
+            Some(Act::Event(event)) => Some(self.take(&event.message, &mut observed).await?),
+            Some(Act::Instruct(instruct)) => Some(self.instruct(instruct, &mut observed).await?),
+        };
+        observed.holdings = self.holdings().await?;
+        Ok(observed)
     }
-    Ok(observed)
+
+    /// Does what falls due on the way, one by one at its own time, as a daemon would that never
+    /// slept.
+    async fn wait_until(
+        &mut self,
+        at: Timestamp,
+        observed: &mut Observed,
+    ) -> Result<(), PlayError> {
+        self.scratch.set_clock(at).await?;
+        let grace = Duration::try_from(self.catalog.rules().expiry_grace).unwrap_or_default();
+        let mut cursor = DueCursor::default();
+        loop {
+            let mut due = self.scratch.store().due(&mut cursor, Some(grace), DUE_MAX).await?;
+            due.retain(|one| !self.done.contains(&one.id()));
+            due.sort_by(|left, right| left.order().cmp(&right.order()));
+            let Some(first) = due.first() else { break };
+            let instant = first.at;
+            self.now = self.now.max(instant);
+            self.scratch.set_clock(self.now).await?;
+            for one in due.iter().take_while(|one| one.at == instant) {
+                self.done.insert(one.id());
+                let (request, body) = (due_request(one), Some(due_body(one)));
+                let arrival = Arrival { request, body, properties: None };
+                let committed = self.commit(arrival).await?;
+                self.see(&committed, observed).await?;
+            }
+            self.scratch.set_clock(at).await?;
+            cursor = DueCursor::default();
+        }
+        self.now = self.now.max(at);
+        self.scratch.set_clock(self.now).await?;
+        Ok(())
+    }
+
+    async fn take(
+        &mut self,
+        message: &Message,
+        observed: &mut Observed,
+    ) -> Result<Ending, PlayError> {
+        let (body, properties) = (Some(message.body.clone()), message.properties());
+        let arrival = Arrival { request: self.read(message), body, properties };
+        let committed = self.commit(arrival).await?;
+        self.see(&committed, observed).await?;
+        Ok(Ending::of(&committed.record))
+    }
+
+    async fn instruct(
+        &mut self,
+        instruct: &Instruct,
+        observed: &mut Observed,
+    ) -> Result<Ending, PlayError> {
+        let mut parked = Vec::new();
+        for one in held(self.scratch.tables(), &instruct.event).await? {
+            let body = one.body.unwrap_or_default();
+            let message = Message::kept(body, one.properties.as_deref());
+            let message = message.map_err(|error| PlayError::Properties { source: error })?;
+            parked.push((one.event, one.reason, message));
+        }
+        let parked = parked.iter().map(|(event, reason, message)| (event, *reason, message));
+        let instruction = match instruct.instruction(parked, |message| self.read(message)) {
+            Ok(instruction) => instruction,
+            Err(why) => return Ok(Ending::refused(why)),
+        };
+        let Instruction { request, body } = instruction;
+        let committed =
+            self.commit(Arrival { request, body: Some(body), properties: None }).await?;
+        self.see(&committed, observed).await?;
+        Ok(Ending::of_instruction(&committed.record, &committed.moved))
+    }
+
+    fn read(&self, message: &Message) -> Request {
+        read(message, &self.catalog, &Sources::default(), PAYLOAD_MAX_BYTES)
+    }
+
+    /// One batch with one event in it.
+    async fn commit(&self, arrival: Arrival) -> Result<Committed, StoreError> {
+        let arrivals = [arrival];
+        let mut batch = self.scratch.store().open_batch(&arrivals).await?;
+        let [Arrival { request, .. }] = &arrivals;
+        let now = batch.now;
+        let record = decide(&mut batch.book, &self.catalog.rules(), request, now);
+        let journal = &batch.book.journal;
+        let told = journal.notices.iter().map(|notice| render(notice, &self.catalog));
+        let wires: Vec<Wire> =
+            told.chain(journal.parked_notices.iter().map(render_parked)).collect();
+        let names: HashMap<AccountId, &Name> =
+            batch.book.accounts.values().map(|account| (account.id, &account.name)).collect();
+        let place = |entry: &Entry| {
+            let account = names.get(&entry.account)?;
+            Some((account.to_string(), entry.unit.to_string(), entry.seq))
+        };
+        let committed = Committed {
+            entries: journal.entries.iter().filter_map(place).collect(),
+            notices: wires.iter().map(|wire| Uuid::from_bytes(wire.id)).collect(),
+            moved: journal.moved.clone(),
+            record,
+        };
+        batch.commit(&arrivals, &wires).await?;
+        Ok(committed)
+    }
+
+    async fn holdings(&self) -> Result<Holdings, PlayError> {
+        let mut all = Holdings::new();
+        for account in self.scratch.accounts().await? {
+            let Some(found) = holdings(self.scratch.tables(), &account).await? else { continue };
+            let units: BTreeMap<String, Holding> = found
+                .balances
+                .into_iter()
+                .map(|balance| (balance.unit.clone(), holding(balance)))
+                .filter(|(_, holding)| !holding.is_nothing())
+                .collect();
+            if !units.is_empty() {
+                all.insert(account, units);
+            }
+        }
+        Ok(all)
+    }
 }
 
-/// One batch with one event in it.
-async fn commit(
-    scratch: &Scratch,
-    event: &Event,
-    catalog: &Catalog,
-) -> Result<Committed, StoreError> {
-    let Event { message, .. } = event;
-    let request = read(message, catalog, &Sources::default(), PAYLOAD_MAX_BYTES);
-    let (body, properties) = (Some(message.body.clone()), message.properties());
-    let arrivals = [Arrival { request, body, properties }];
-    let mut batch = scratch.store().open_batch(&arrivals).await?;
-    let [Arrival { request, .. }] = &arrivals;
-    let now = batch.now;
-    let record = decide(&mut batch.book, &catalog.rules(), request, now);
-    let journal = &batch.book.journal;
-    let wires: Vec<Wire> = journal
-        .notices
-        .iter()
-        .map(|notice| render(notice, catalog))
-        .chain(journal.parked_notices.iter().map(render_parked))
-        .collect();
-    let names: HashMap<AccountId, &Name> =
-        batch.book.accounts.values().map(|account| (account.id, &account.name)).collect();
-    let place = |entry: &Entry| {
-        let account = names.get(&entry.account)?;
-        Some((account.to_string(), entry.unit.to_string(), entry.seq))
-    };
-    let committed = Committed {
-        entries: journal.entries.iter().filter_map(place).collect(),
-        notices: wires.iter().map(|wire| Uuid::from_bytes(wire.id)).collect(),
-        record,
-    };
-    batch.commit(&arrivals, &wires).await?;
-    Ok(committed)
-}
-
-/// Reads from the tables what is new there, in the order in which it was decided; what was not
-/// decided and is there all the same comes last.
-async fn see(
-    scratch: &Scratch,
-    committed: &Committed,
-    seen_before: &mut HashSet<Place>,
-    observed: &mut Observed,
-) -> Result<(), StoreError> {
-    let place = |row: &EntryRow| (row.account.clone(), row.unit.clone(), row.seq);
-    let mut entries = scratch.entries().await?;
-    entries.retain(|row| seen_before.insert(place(row)));
-    entries.sort_by_key(|row| {
-        let place = place(row);
-        committed.entries.iter().position(|one| *one == place).unwrap_or(usize::MAX)
-    });
-    observed.entries.extend(entries.into_iter().map(movement));
-    // As the relay takes them: what waits is what this batch has written.
-    let mut notices = scratch.store().waiting_notices(None, NOTICES_MAX).await?;
-    let ids: Vec<Uuid> = notices.iter().map(|notice| notice.id).collect();
-    scratch.store().mark_published(&ids).await?;
-    notices.sort_by_key(|notice| {
-        committed.notices.iter().position(|id| *id == notice.id).unwrap_or(usize::MAX)
-    });
-    observed.notices.extend(notices.into_iter().map(seen));
-    Ok(())
+impl Player<'_> {
+    /// Reads from the tables what is new there, in the order in which it was decided; what was not
+    /// decided and is there all the same comes last.
+    async fn see(
+        &mut self,
+        committed: &Committed,
+        observed: &mut Observed,
+    ) -> Result<(), StoreError> {
+        let place = |row: &EntryRow| (row.account.clone(), row.unit.clone(), row.seq);
+        let mut entries = self.scratch.entries().await?;
+        entries.retain(|row| self.seen.insert(place(row)));
+        entries.sort_by_key(|row| {
+            let place = place(row);
+            committed.entries.iter().position(|one| *one == place).unwrap_or(usize::MAX)
+        });
+        observed.entries.extend(entries.into_iter().map(movement));
+        // As the relay takes them: what waits is what this batch has written.
+        let store = self.scratch.store();
+        let mut notices = store.waiting_notices(None, NOTICES_MAX).await?;
+        let ids: Vec<Uuid> = notices.iter().map(|notice| notice.id).collect();
+        store.mark_published(&ids).await?;
+        notices.sort_by_key(|notice| {
+            committed.notices.iter().position(|id| *id == notice.id).unwrap_or(usize::MAX)
+        });
+        observed.notices.extend(notices.into_iter().map(seen));
+        Ok(())
+    }
 }
 
 fn movement(row: EntryRow) -> Movement {
-    let EntryRow { account, unit, kind, credits, balance_after, lot, .. } = row;
-    Movement { account, unit, kind, credits, balance_after, lot }
+    let EntryRow { account, unit, kind, credits, balance_after, lot, pending, .. } = row;
+    Movement { account, unit, kind, credits, balance_after, lot, pending }
 }
 
 fn seen(notice: PendingNotice) -> Value {

@@ -1,0 +1,195 @@
+//! What happens in a step: an event comes, or an operator deals with one that was parked.
+
+use toml::de::DeTable;
+
+use super::json;
+use super::table::{Table, noun};
+use crate::event::Message;
+use crate::event::instruction::{Instruction, discard, read_again, release};
+use crate::ledger::{OnDesk, ParkedEvent, Reason, Remedy, Request, Waiver, WhenSpent};
+use crate::mistake::nearest;
+
+#[derive(Clone, Debug)]
+pub enum Act {
+    Event(Event),
+    Instruct(Instruct),
+}
+
+/// What is sent in a step.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Type, source and id, as far as they are there; for people.
+    pub title: String,
+    pub message: Message,
+}
+
+/// What an operator asks of a parked event.
+#[derive(Clone, Debug)]
+pub struct Instruct {
+    /// source/id
+    pub event: String,
+    pub order: Order,
+}
+
+#[derive(Clone, Debug)]
+pub enum Order {
+    Release(Waiver),
+    /// With the reason that is kept.
+    Discard(String),
+}
+
+/// The keys of a step that say what happens.
+pub(super) const KEYS: [&str; 3] = ["event", "release", "discard"];
+const CLOUD_EVENTS: &str = "application/cloudevents+json";
+const ACTOR: &str = "scenario";
+const BECAUSE: &str = "the scenario says so";
+
+impl Act {
+    /// `None`: only the clock moves.
+    pub(super) fn read(step: &Table<'_, '_>) -> Option<Self> {
+        let mut said = KEYS.into_iter().filter(|key| step.get(key).is_some());
+        let (first, second) = (said.next()?, said.next());
+        if let Some(second) = second {
+            let problem = format!("is there, and {first} as well");
+            step.wrong(second, problem, "write a step for each");
+        }
+        match first {
+            "release" => instruct(step, first, &["event", "when_spent", "refund_anyway"], waiver),
+            "discard" => instruct(step, first, &["event", "reason"], because),
+            _ => event(step).map(Self::Event),
+        }
+    }
+
+    /// For people.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Event(event) => event.title.clone(),
+            Self::Instruct(Instruct { event, order: Order::Release(_) }) => {
+                format!("release of {event}")
+            }
+            Self::Instruct(Instruct { event, order: Order::Discard(_) }) => {
+                format!("discard of {event}")
+            }
+        }
+    }
+}
+
+impl Instruct {
+    /// The instruction, as the command line would give it, about the first of the parked events
+    /// that it can be about.
+    ///
+    /// # Errors
+    /// Why it can't be given.
+    pub fn instruction<'p>(
+        &self,
+        parked: impl IntoIterator<Item = (&'p ParkedEvent, Reason, &'p Message)>,
+        read: impl Fn(&Message) -> Request,
+    ) -> Result<Instruction, String> {
+        let mut refused = format!("no event called {} is parked", self.event);
+        for (event, reason, message) in parked {
+            match &self.order {
+                Order::Discard(because) => return Ok(discard(event, because, ACTOR)),
+                Order::Release(waiver) => match OnDesk::open(reason).refuse_release(*waiver) {
+                    Ok(()) => {
+                        let again = read_again(event, message, &read);
+                        return Ok(release(event, again, *waiver, ACTOR));
+                    }
+                    // A conflict may stand beside what can be released.
+                    Err(why) if reason.remedy() == Remedy::Discard => refused = why.to_string(),
+                    Err(why) => return Err(why.to_string()),
+                },
+            }
+        }
+        Err(refused)
+    }
+}
+
+fn instruct(
+    step: &Table<'_, '_>,
+    key: &str,
+    known: &[&str],
+    order: impl Fn(&Table<'_, '_>) -> Option<Order>,
+) -> Option<Act> {
+    let member = step.get(key)?;
+    let empty = DeTable::new();
+    let (table, event) = match (member.get_ref().as_table(), member.get_ref().as_str()) {
+        (Some(table), _) => (table, None),
+        (None, Some(event)) => (&empty, Some(event)),
+        (None, None) => {
+            let problem = format!("is {}", noun(member.get_ref()));
+            step.wrong(key, problem, "name the parked event: \"source/id\"");
+            return None;
+        }
+    };
+    let path = step.path_of(key);
+    let table = Table::new(step.mistakes, path, member.span().start, table, known);
+    if event.is_none() && table.get("event").is_none() {
+        table.wrong("event", "is missing", "name the parked event: \"source/id\"");
+    }
+    let event = event.or_else(|| table.text("event"))?.to_owned();
+    Some(Act::Instruct(Instruct { event, order: order(&table)? }))
+}
+
+fn waiver(table: &Table<'_, '_>) -> Option<Order> {
+    let words = [("debt", WhenSpent::Debt), ("clamp", WhenSpent::Clamp)];
+    let when_spent = match table.text("when_spent") {
+        None => None,
+        Some(said) => match words.into_iter().find(|(word, _)| *word == said) {
+            Some((_, when_spent)) => Some(when_spent),
+            None => {
+                let near = nearest(said, words.into_iter().map(|(word, _)| word));
+                let remedy = near.map(|near| format!("did you mean {near:?}?"));
+                let remedy = remedy.unwrap_or_else(|| "write \"debt\" or \"clamp\"".to_owned());
+                table.wrong("when_spent", format!("is {said:?}"), &remedy);
+                None
+            }
+        },
+    };
+    let refund_anyway = match table.get("refund_anyway") {
+        None => false,
+        Some(member) => member.get_ref().as_bool().unwrap_or_else(|| {
+            let problem = format!("is {}", noun(member.get_ref()));
+            table.wrong("refund_anyway", problem, "write true or false");
+            false
+        }),
+    };
+    Some(Order::Release(Waiver { when_spent, refund_anyway }))
+}
+
+fn because(table: &Table<'_, '_>) -> Option<Order> {
+    Some(Order::Discard(table.text("reason").unwrap_or(BECAUSE).to_owned()))
+}
+
+/// An envelope as a table; or, where bytes matter, the message's body as text.
+fn event(step: &Table<'_, '_>) -> Option<Event> {
+    let value = step.get("event")?.get_ref();
+    let (title, body) = match (value.as_table(), value.as_str()) {
+        (Some(table), _) => (title(table), json::object(first_members(table), table)),
+        (None, Some(text)) => ("a message".to_owned(), text.to_owned()),
+        (None, None) => {
+            let remedy = "write { source = …, id = …, type = …, data = { … } }";
+            step.wrong("event", format!("is {}", noun(value)), remedy);
+            return None;
+        }
+    };
+    let message = Message {
+        body: body.into_bytes(),
+        content_type: Some(CLOUD_EVENTS.to_owned()),
+        ..Message::default()
+    };
+    Some(Event { title, message })
+}
+
+/// Whatever else is wrong with an envelope, it is one.
+fn first_members(envelope: &DeTable<'_>) -> &'static [(&'static str, &'static str)] {
+    match envelope.contains_key("specversion") {
+        true => &[],
+        false => &[("specversion", "1.0")],
+    }
+}
+
+fn title(envelope: &DeTable<'_>) -> String {
+    let [kind, source, id] = ["type", "source", "id"]
+        .map(|name| envelope.get(name).and_then(|member| member.get_ref().as_str()).unwrap_or("?"));
+    format!("{kind} {source}/{id}")
+}
