@@ -140,9 +140,13 @@ fn why(found: &Explained) -> String {
 
 fn why_without_entries(reason: AppliedReason) -> &'static str {
     match reason {
-        AppliedReason::Waiting => "it is remembered until what it refers to comes, rule 4.11",
+        AppliedReason::Waiting => {
+            "it is remembered until what it refers to comes, rules 4.11 and 5.5"
+        }
         AppliedReason::Known => "it said nothing new, or only added a reference, rule 3.2",
-        AppliedReason::Zero => "it costs nothing, or its share rounds to no step, rule 2.3",
+        AppliedReason::Zero => {
+            "it costs nothing, its share rounds to no step, or nothing is to be given back, rule 2.3"
+        }
         AppliedReason::Unsettled => {
             "nothing follows from it yet, or nothing any more, rules 4.6 and 4.7"
         }

@@ -80,6 +80,17 @@ fn what_lots_do_not_cover_goes_by_when_short_5_4() {
 }
 
 #[test]
+fn usage_that_covers_a_part_does_not_overflow_for_the_rest_2_2_5_4() {
+    let mut world = World::default();
+    world.does(consume("acme", 5));
+
+    let huge = consume_with("acme", i64::MAX, "api", WhenShort::Partial);
+    assert_eq!(world.does(huge), "applied zero");
+    let huge = consume_with("acme", i64::MAX, "api", WhenShort::Decline);
+    assert_eq!(world.does(huge), "declined");
+}
+
+#[test]
 fn the_uncovered_rest_is_recorded_5_4() {
     let mut world = World::default();
     world.does(consume_with("acme", 15, "api", WhenShort::Partial));
