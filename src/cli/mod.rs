@@ -5,6 +5,7 @@
 mod adjust;
 pub mod balance;
 mod check;
+mod claims;
 pub mod desk;
 pub mod explain;
 pub mod history;
@@ -13,8 +14,10 @@ pub mod notices;
 mod output;
 pub mod parked;
 mod publish;
+pub mod purchase;
 mod test;
 pub mod verify;
+pub mod waiting;
 mod writing;
 
 use std::path::PathBuf;
@@ -77,6 +80,10 @@ enum Command {
     Adjust(adjust::Args),
     /// Show, release and discard events that could not be applied
     Parked(parked::ParkedArgs),
+    /// Show one purchase: what was paid and granted, what went back and why
+    Purchase(purchase::PurchaseArgs),
+    /// Show what came before the payment or the usage that it belongs to
+    Waiting(waiting::WaitingArgs),
     /// Prove that the books are what must always be true of them
     Verify(verify::VerifyArgs),
 }
@@ -158,6 +165,10 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
         }
         Command::Adjust(args) => adjust::run(&context, &args, output).await,
         Command::Parked(args) => parked::run(&context, &args, output).await,
+        Command::Purchase(args) => {
+            Ok(purchase::run(&context.books().await?, &args, output).await?.into())
+        }
+        Command::Waiting(args) => waiting::run(&context, &args, output).await,
         Command::Verify(args) => {
             let sources = daemon::sources(&context.settings()?);
             Ok(verify::run(&context.books().await?, &sources, &args, output).await?.into())

@@ -104,7 +104,7 @@ fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
             paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
         }
         // An operator's commands do not come from a queue.
-        Asks::Command(Command::Release(_) | Command::Discard(_))
+        Asks::Command(Command::Release(_) | Command::Discard(_) | Command::Forget(_))
         | Asks::Nothing
         | Asks::Noted
         | Asks::Rejected(_) => hashed(&request.name, count),

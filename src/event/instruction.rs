@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::meaning::{Meaning, conflict_key};
 use super::{Message, event_key};
 use crate::ledger::{
-    Asks, Command, Discard, EventKey, EventName, Name, ParkedEvent, Release, Request, Waiver,
-    WhenSpent,
+    Asks, Command, Discard, EventKey, EventName, Forget, Name, ParkedEvent, Release, Request,
+    WaitsFor, Waiver, WhenSpent,
 };
 
 /// The source of everything that an operator asks.
@@ -78,22 +78,45 @@ pub fn release(parked: &ParkedEvent, event: Request, waiver: Waiver, actor: &str
 
 /// Gives a parked event up for good.
 pub fn discard(parked: &ParkedEvent, reason: &str, actor: &str) -> Instruction {
-    #[derive(Serialize)]
-    struct Data<'a> {
-        event: String,
-        event_key: String,
-        reason: &'a str,
-        actor: &'a str,
-    }
-    let key = hex(parked.key);
-    let id = format!("discard:{key}");
-    let data = Data { event: parked.name.to_string(), event_key: key, reason, actor };
     let asks = Asks::Command(Command::Discard(Discard {
         event: parked.key,
         name: parked.name.clone(),
         first: event_key(&parked.name),
     }));
-    Instruction::new(DISCARDED, &id, &data, asks)
+    give_up("discard", parked.key, &parked.name, reason, actor, asks)
+}
+
+/// Gives an event up that waits for another.
+pub fn forget(
+    event: EventKey,
+    name: &EventName,
+    waits_for: WaitsFor,
+    reason: &str,
+    actor: &str,
+) -> Instruction {
+    let asks = Asks::Command(Command::Forget(Box::new(Forget { event, waits_for })));
+    give_up("forget", event, name, reason, actor, asks)
+}
+
+/// `verb`: what can't be forgotten any more may park, and be discarded then.
+fn give_up(
+    verb: &str,
+    event: EventKey,
+    name: &EventName,
+    reason: &str,
+    actor: &str,
+    asks: Asks,
+) -> Instruction {
+    #[derive(Serialize)]
+    struct Data<'a> {
+        event: String,
+        event_key: &'a str,
+        reason: &'a str,
+        actor: &'a str,
+    }
+    let key = hex(event);
+    let data = Data { event: name.to_string(), event_key: &key, reason, actor };
+    Instruction::new(DISCARDED, &format!("{verb}:{key}"), &data, asks)
 }
 
 impl Instruction {

@@ -1,7 +1,7 @@
 //! What is asked of the ledger: an event, read and priced, in the ledger's own terms.
 
 use super::amount::{Credits, Number};
-use super::desk::{Discard, Release};
+use super::desk::{Discard, Forget, Release};
 use super::money::{Currency, StatedMoney};
 use super::names::{AccountKind, EventKey, EventName, Fingerprint, Name, Reference, Timestamp};
 use super::outcome::Rejection;
@@ -46,6 +46,7 @@ pub enum Command {
     Update(Box<AccountUpdate>),
     Release(Box<Release>),
     Discard(Discard),
+    Forget(Box<Forget>),
     /// What time asks of a lot.
     Time(Due),
     ReverseUsage(UsageReversal),

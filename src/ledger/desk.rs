@@ -5,7 +5,7 @@
 
 use super::book::Record;
 use super::command::Request;
-use super::names::{EventKey, EventName, Fingerprint, Timestamp};
+use super::names::{EventKey, EventName, Fingerprint, Reference, Timestamp};
 use super::outcome::{Reason, Rejection};
 use super::terms::WhenSpent;
 
@@ -26,6 +26,23 @@ pub struct Discard {
     pub name: EventName,
     /// The key of the first event of that name.
     pub first: EventKey,
+}
+
+/// An event that waits for another is never to be applied either: what was remembered of it is
+/// forgotten (semantics 4.11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forget {
+    pub event: EventKey,
+    pub waits_for: WaitsFor,
+}
+
+/// What has not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// A payment that is known by one of these.
+    Payment(Vec<Reference>),
+    /// The usage event of this key and name.
+    Usage(EventKey, EventName),
 }
 
 /// What an operator waives of the terms for one event.

@@ -34,7 +34,8 @@ pub use command::{
     UnitUpdate, Usage, UsageReversal,
 };
 pub use desk::{
-    DeskState, Discard, Fate, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy, Waiver,
+    DeskState, Discard, Fate, Forget, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy,
+    WaitsFor, Waiver,
 };
 pub use entry::{Cause, Entry, EntryKind};
 pub use lot::{Forfeit, Lot, ResetMark};

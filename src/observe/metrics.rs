@@ -106,7 +106,7 @@ impl Metrics {
             parked_reasons: Mutex::default(),
             waiting: names.add(
                 "waiting",
-                "Purchases with refunds whose payment, and reversals whose usage has not come",
+                "Refunds, voids and disputes whose payment, and reversals whose usage has not come",
                 Gauge::default(),
             ),
             waiting_oldest_seconds: names.add(

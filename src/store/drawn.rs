@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{Arrival, usage_reversal};
 use crate::ledger::{
     AccountId, Asks, Command, Credits, Draw, DrawSlice, DrawnFrom, EventKey, EventName, LotNo,
-    Name, Number, Standing,
+    Name, Number, Standing, WaitsFor,
 };
 
 /// An event that came.
@@ -60,7 +60,8 @@ impl Loading {
         Ok(())
     }
 
-    /// The reversals that wait for what arrives, or for what an operator releases or discards.
+    /// The reversals that wait for what arrives, or for what an operator releases, discards or
+    /// forgets.
     pub(super) async fn find_waiting(
         &mut self,
         tx: &mut Session,
@@ -71,6 +72,10 @@ impl Loading {
             match &arrival.request.asks {
                 Asks::Command(Command::Release(release)) => keys.push(release.first),
                 Asks::Command(Command::Discard(discard)) => keys.push(discard.first),
+                Asks::Command(Command::Forget(forget)) => match &forget.waits_for {
+                    WaitsFor::Usage(key, _) => keys.push(*key),
+                    WaitsFor::Payment(_) => {}
+                },
                 Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {}
             }
         }

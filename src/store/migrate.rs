@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "usage_reversal", include_str!("../../migrations/0006_usage_reversal.sql")),
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "notices", include_str!("../../migrations/0008_notices.sql")),
+    (9, "waiting", include_str!("../../migrations/0009_waiting.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

@@ -53,6 +53,7 @@ mod parked;
 mod prune;
 mod purchase;
 mod purchase_line;
+pub mod purchases;
 mod read_error;
 pub mod reading;
 mod redelivery;
@@ -68,6 +69,7 @@ pub mod telling;
 mod unit;
 mod usage_reversal;
 pub mod verify;
+pub mod waiting;
 mod wanted;
 
 pub use batch::Batch;

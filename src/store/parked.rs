@@ -102,8 +102,8 @@ impl Store {
             .collect()
     }
 
-    /// How much waits for its cause, and since when: purchases with refunds whose payment has not
-    /// come, and reversals whose usage has not.
+    /// How much waits for its cause, and since when: refunds, voids and disputes whose payment has
+    /// not come, and reversals whose usage has not.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -114,7 +114,8 @@ impl Store {
              FROM (
                  SELECT first_seen_at AS since
                  FROM purchase
-                 WHERE account_id IS NULL
+                 JOIN refund ON refund.purchase_id = ANY (ARRAY[purchase.purchase_id])
+                 WHERE purchase.account_id IS NULL
                  UNION ALL
                  SELECT inbox.received_at
                  FROM usage_reversal

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgPool, PgRow};
 
 use super::ReadError;
 use super::own::{self, OwnSettings};
-use crate::ledger::{Credits, Timestamp};
+use crate::ledger::{Credits, RefundClaim, Timestamp};
 
 /// An account and all that it holds.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -296,6 +296,12 @@ pub(super) fn amount(row: &PgRow, column: &str) -> sqlx::Result<String> {
     let decimals: i16 = row.try_get("decimals")?;
     let steps = Credits::from_steps(row.try_get(column)?);
     Ok(steps.text(u32::from(decimals.unsigned_abs())))
+}
+
+/// What a refund, void or word on a dispute claims; the row has it as text.
+pub(super) fn claim(row: &PgRow) -> sqlx::Result<RefundClaim> {
+    let text: String = row.try_get("claim")?;
+    serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 pub(super) fn instant(row: &PgRow, column: &str) -> sqlx::Result<Timestamp> {

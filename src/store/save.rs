@@ -179,6 +179,7 @@ fn names(request: &Request) -> &[Reference] {
             | Command::ReverseUsage(_)
             | Command::Release(_)
             | Command::Discard(_)
+            | Command::Forget(_)
             | Command::Time(_),
         )
         | Asks::Nothing

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ledger::{Asks, Command, Name, PurchaseId, Reference, Request};
+use crate::ledger::{Asks, Command, Name, PurchaseId, Reference, Request, WaitsFor};
 
 /// What the new events of a batch name.
 #[derive(Default)]
@@ -43,6 +43,10 @@ impl Wanted {
                     references.extend(&refund.references);
                     purchases = purchases.saturating_add(1);
                 }
+                Asks::Command(Command::Forget(forget)) => match &forget.waits_for {
+                    WaitsFor::Payment(named) => references.extend(named),
+                    WaitsFor::Usage(..) => {}
+                },
                 Asks::Command(Command::Time(due)) => {
                     accounts.insert(&due.account);
                     of_lots.extend(due.purchase);

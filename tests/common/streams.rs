@@ -17,17 +17,16 @@ fn any_package() -> impl Strategy<Value = Package> + Clone {
         Just(package("kept", 50).when_spent(WhenSpent::Park)),
         Just(package("final", 50).final_sale()),
         Just(package("late", 40).revoked_when_lost()),
-        Just(package("kind", 80).reset("plan").restoring()),
+        Just(package("strict", 80).reset("plan")),
         Just(package("settling", 45).pending(20)),
         Just(package("brief", 55).expiring(15)),
-        Just(package("season", 65).pending(10).expiring(400).reset("plan")),
-        Just(package("plan", 90).reset("plan")),
-        Just(package("rolling", 70).reset_with(
-            "plan",
-            ResetScope::Family,
-            25,
-            ResetOverdraft::Repay
-        )),
+        Just(package("season", 65).pending(10).expiring(400).reset("plan").restoring()),
+        Just(package("plan", 90).reset("plan").restoring()),
+        Just(
+            package("rolling", 70)
+                .reset_with("plan", ResetScope::Family, 25, ResetOverdraft::Repay)
+                .restoring()
+        ),
         Just(package("clean", 60).reset_with("all", ResetScope::Unit, 10, ResetOverdraft::Forgive)),
     ]
 }

@@ -25,6 +25,7 @@ mod refunds;
 mod time;
 mod unused;
 mod usage;
+mod waiting;
 mod world;
 
 #[path = "../common/streams.rs"]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use creditd::catalog::Catalog;
 use creditd::event::{self, Message, Sources};
 use creditd::ledger::{
-    Account, AccountId, Balance, Book, EventKey, Lot, Name, Purchase, Record, RefundName, Request,
-    Rules, Settings, SliceFrom, Stamped, Timestamp, UsageRecord, decide,
+    Account, AccountId, Balance, Book, EventKey, Forfeit, Lot, Name, Purchase, Record, RefundName,
+    Request, Rules, Settings, SliceFrom, Stamped, Timestamp, UsageRecord, decide,
 };
 use creditd::notice::{Wire, render, render_parked};
 use creditd::settings;
@@ -163,6 +163,7 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
             sorted(balances.iter().map(|balance| balance_row(name(&balance.account), balance))),
         ),
         ("lots", sorted(lots)),
+        ("forfeits", sorted(balances.iter().flat_map(|one| forfeit_rows(name(&one.account), one)))),
         ("entries", sorted(entries)),
         ("settings", sorted(book.accounts.values().flat_map(settings_rows))),
         ("adjustments", sorted(adjustments)),
@@ -229,6 +230,7 @@ fn lot_row(lot: &Lot) -> String {
         lot.granted.steps(),
         lot.remaining.steps(),
         lot.forfeited.steps(),
+        lot.counted.steps(),
         lot.promotional,
         lot.priority,
         lot.applies_to.join(","),
@@ -240,6 +242,14 @@ fn lot_row(lot: &Lot) -> String {
         lot.expired.steps(),
         or_none(lot.expires_at.map(Timestamp::as_microsecond)),
     )
+}
+
+fn forfeit_rows(name: &str, balance: &Balance) -> Vec<String> {
+    let row = |one: &Forfeit| {
+        let (by, lot, ever) = (one.by.0, one.lot.0, (one.restored.steps(), one.again.steps()));
+        row!(name, balance.unit, by, lot, one.credits.steps(), ever.0, ever.1)
+    };
+    balance.forfeits.iter().map(row).collect()
 }
 
 fn references(purchase: &Purchase) -> String {
@@ -350,7 +360,7 @@ fn sorted(rows: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// Of each kind, the parts of a row in the same order as in memory.
-const ROWS: [(&str, &str); 12] = [
+const ROWS: [(&str, &str); 13] = [
     (
         "balances",
         "SELECT name, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
@@ -360,12 +370,17 @@ const ROWS: [(&str, &str); 12] = [
     ),
     (
         "lots",
-        "SELECT name, unit, lot_no, package, family, granted, remaining, forfeited, promotional,
-             priority, array_to_string(applies_to, ','),
+        "SELECT name, unit, lot_no, package, family, granted, remaining, forfeited, counted,
+             promotional, priority, array_to_string(applies_to, ','),
              (1000000 * extract(EPOCH FROM lot.opened_at))::BIGINT,
              (1000000 * extract(EPOCH FROM paid_at))::BIGINT, paid_by, cost_minor,
              pending, expired, (1000000 * extract(EPOCH FROM expires_at))::BIGINT
          FROM lot JOIN account USING (account_id)",
+    ),
+    (
+        "forfeits",
+        "SELECT name, unit, by_lot_no, lot_no, credits, restored, again
+         FROM forfeit JOIN account USING (account_id)",
     ),
     (
         "entries",

@@ -94,8 +94,9 @@ async fn memory_equals_postgres(seed: u8) {
     for (kind, rows) in &meant {
         assert_eq!(&kept[kind], rows, "{kind} of seed {seed}");
     }
-    // The stream did what it is for.
-    assert!(meant.values().all(|rows| !rows.is_empty()), "{meant:#?}");
+    // The stream did what it is for; few resets have anything to forfeit.
+    let is_there = |(kind, rows): (&&str, &Vec<String>)| *kind == "forfeits" || !rows.is_empty();
+    assert!(meant.iter().all(is_there), "{meant:#?}");
     books.prove().await;
 }
 

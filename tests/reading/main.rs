@@ -4,6 +4,7 @@
 
 mod commands;
 mod explaining;
+mod purchases;
 #[path = "../common/reading_database.rs"]
 mod reading_database;
 mod views;

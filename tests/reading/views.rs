@@ -57,7 +57,7 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                 "(\"setting: account unit low_balance recovered_at \
                  overdraft_limit opening_balance has_topup\")",
                 "(\"waiting: purchase references type source event_id refund_id status claim \
-                 amount amount_minor currency waiting_since quantity\")",
+                 amount amount_minor currency waiting_since quantity dispute_id\")",
             ]
         );
     })
@@ -185,6 +185,34 @@ async fn reversals_wait_visibly_for_their_usage_5_5() {
             )
             .await,
             ["(\"{\"\"usage gateway/u-9\"\"}\",shop,e5,quantity,2.5,t)"]
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn voids_and_disputes_wait_visibly_for_their_payment_4_11() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            r#"INSERT INTO refund (purchase_id, source, name, event_key, event_source, event_id,
+                   claim, status)
+               VALUES
+                   (3, 'shop', 'e98', gen_random_uuid(), 'shop', 'e98', '"void"', 'succeeded'),
+                   (3, 'shop', 'e99', gen_random_uuid(), 'shop', 'e99',
+                       '{"dispute": {"dispute_id": "dp_1", "status": "lost",
+                           "amount": {"major": "12.50"}, "said_at": null}}', 'succeeded')"#,
+        )
+        .await;
+
+        assert_eq!(
+            rows(
+                &pool,
+                "SELECT event_id, refund_id, dispute_id, status, claim, amount, amount_minor
+                 FROM creditd_read.waiting WHERE event_id > 'e9' ORDER BY event_id"
+            )
+            .await,
+            ["(e98,,,succeeded,void,,)", "(e99,,dp_1,lost,dispute,12.50,)"]
         );
     })
     .await;

@@ -1,11 +1,13 @@
 //! Books that went through the tables are the books that were kept in memory.
 
-use creditd::ledger::{Book, RefundClaim, RefundStatus, Request, StatedMoney, decide};
+use creditd::ledger::{
+    Book, DisputeReport, DisputeStatus, RefundClaim, RefundStatus, Request, StatedMoney, decide,
+};
 
 use crate::essence::essence;
 use crate::world::{
-    Pays, World, arrivals, invoice, minute, other, pays, refund_of, refunds, request, reset,
-    reverses, rules, terms, uses,
+    Pays, World, arrivals, claims, invoice, minute, other, pays, refund_of, refunds, request,
+    reset, reverses, rules, terms, uses,
 };
 
 /// The same events, all in one book in memory.
@@ -47,6 +49,15 @@ fn story(tag: &str) -> Vec<Request> {
         let references = vec![invoice(&inv), other(&id("note"))];
         refunds(&id(event), references, &id(event), RefundClaim::Full, RefundStatus::Succeeded)
     };
+    let disputed = |event: &str, status| {
+        let claim = RefundClaim::Dispute(DisputeReport {
+            dispute_id: id("dp").into(),
+            status,
+            amount: Some(StatedMoney::major("30").unwrap()),
+            said_at: None,
+        });
+        claims(&id(event), &format!("late-{tag}"), claim)
+    };
     vec![
         refund_of(&id("r0"), &early, "20.00"),
         pays(&id("p1"), &ada, &inv, "100"),
@@ -74,6 +85,11 @@ fn story(tag: &str) -> Vec<Request> {
         reverses(&id("v8"), &id("never"), Some("2.4")),
         reverses(&id("v9"), &id("p9"), None),
         pays(&id("p9"), &ada, &id("inv-9"), "1"),
+        disputed("d1", DisputeStatus::Opened),
+        claims(&id("w1"), &format!("plan-next-{tag}"), RefundClaim::Void),
+        uses(&id("u6"), &ada, "20"),
+        disputed("d2", DisputeStatus::Won),
+        pays(&id("p7"), &ada, &format!("again-{tag}"), "30"),
     ]
 }
 
@@ -100,6 +116,8 @@ async fn every_event_in_a_batch_of_its_own_gives_the_same_books() {
         let loaded = in_tables(&world, so_far).await;
         assert_eq!(essence(&loaded), essence(&in_memory(so_far)), "after {}", request.name);
     }
+    // What the last reset had forfeited came back.
+    assert!(world.count("SELECT sum(restored) FROM forfeit").await > 0);
 }
 
 #[tokio::test]

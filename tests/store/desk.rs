@@ -1,14 +1,17 @@
 //! The operator's desk, kept in tables (semantics 9.3).
 
-use creditd::event::instruction::{Instruction, discard, release};
+use creditd::event::instruction::{Instruction, discard, forget, release};
 use creditd::ledger::{
-    Asks, Command, EventKey, Mode, ParkedEvent, Reason, Record, Request, Waiver, WhenSpent,
+    Asks, Command, EventKey, Mode, ParkedEvent, Reason, Record, RefundClaim, Request, WaitsFor,
+    Waiver, WhenSpent,
 };
 use creditd::notice::{Wire, render_parked};
 use creditd::store::Arrival;
 use creditd::store::verify::verify;
 
-use crate::world::{Pays, World, minute, pays, refund_of, request, reverses, terms, uses, wires};
+use crate::world::{
+    Pays, World, claims, invoice, minute, pays, refund_of, request, reverses, terms, uses, wires,
+};
 
 /// A payment whose line matches no package.
 fn unpriced(id: &str, account: &str, invoice: &str) -> Request {
@@ -210,6 +213,55 @@ async fn a_refund_that_its_payment_refused_is_released_with_a_waiver() {
 
     assert_eq!(world.outcomes().await.iter().filter(|one| *one == "r1 applied").count(), 1);
     assert!(world.count("SELECT balance FROM balance").await < 0);
+    world.is_sound().await;
+}
+
+#[tokio::test]
+async fn what_waits_and_is_given_up_takes_nothing_when_its_payment_comes_4_11() {
+    let world = World::new().await;
+    let early = [
+        refund_of("r1", "inv", "50.00"),
+        claims("v1", "inv", RefundClaim::Void),
+        refund_of("r2", "inv", "10.00"),
+    ];
+    world.run(&early).await.unwrap();
+    assert_eq!(world.store.waiting().await.unwrap().count, 3);
+    let forgets = |one: &Request| {
+        let waits_for = WaitsFor::Payment(vec![invoice("inv")]);
+        forget(one.key, &one.name, waits_for, "it was sent twice", "ada")
+    };
+
+    let given_up = [forgets(&early[0]), forgets(&early[1])];
+    assert_eq!(world.carry_out(&given_up).await, ["applied discarded", "applied discarded"]);
+
+    assert_eq!(world.store.waiting().await.unwrap().count, 1);
+    world.run(&[pays("p1", "ada", "inv", "100")]).await.unwrap();
+    // A refund of 10.00 of the 52.50 that were charged.
+    assert_eq!(world.count("SELECT balance FROM balance").await, 8_095);
+    let outcomes = world.outcomes().await;
+    assert!(outcomes.contains(&"r1 ignored discarded".to_owned()), "{outcomes:?}");
+    assert!(outcomes.contains(&"v1 ignored discarded".to_owned()), "{outcomes:?}");
+    // What has been posted can't be given up any more.
+    assert_eq!(world.carry_out(&[forgets(&early[2])]).await, ["declined"]);
+    world.is_sound().await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_waits_and_is_given_up_gives_nothing_back_5_5() {
+    let world = World::new().await;
+    let usage = uses("u1", "ada", "10");
+    let early = [reverses("v1", "u1", None), reverses("v2", "u1", Some("1"))];
+    world.run(&early).await.unwrap();
+    assert_eq!(world.store.waiting().await.unwrap().count, 2);
+    let waits_for = WaitsFor::Usage(usage.key, usage.name.clone());
+    let command = forget(early[0].key, &early[0].name, waits_for, "sent twice", "ada");
+
+    assert_eq!(world.carry_out(&[command]).await, ["applied discarded"]);
+
+    assert_eq!(world.store.waiting().await.unwrap().count, 1);
+    world.run(&[usage]).await.unwrap();
+    // 1 of 2.5 comes back.
+    assert_eq!(world.count("SELECT balance FROM balance").await, -600);
     world.is_sound().await;
 }
 

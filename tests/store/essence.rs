@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use creditd::ledger::{Account, Balance, Book, Lot, Purchase, Standing, UsageRecord};
+use creditd::ledger::{Account, Balance, Book, Forfeit, Lot, Purchase, Standing, UsageRecord};
 
 /// A book as text, an account or a purchase a line, so that a difference can be read.
 pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
@@ -38,7 +38,7 @@ fn of_balance(balance: &Balance) -> String {
     let lots: Vec<String> = balance.lots.iter().filter(holds).map(of_lot).collect();
     format!(
         "{} {:?} pending {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
-         resets {:?} [{}]",
+         resets {:?} forfeits {:?} [{}]",
         balance.unit,
         balance.balance,
         balance.pending,
@@ -49,12 +49,21 @@ fn of_balance(balance: &Balance) -> String {
         balance.latched,
         balance.depleted,
         balance.resets,
+        of_forfeits(balance),
         lots.join(", ")
     )
 }
 
 fn holds(lot: &&Lot) -> bool {
     lot.is_open() || lot.is_pending
+}
+
+fn of_forfeits(balance: &Balance) -> BTreeSet<String> {
+    let of = |one: &Forfeit| {
+        let Forfeit { by, lot, credits, restored, again, .. } = one;
+        format!("{by:?} {lot:?} {credits:?} {restored:?} {again:?}")
+    };
+    balance.forfeits.iter().map(of).collect()
 }
 
 fn of_lot(lot: &Lot) -> String {

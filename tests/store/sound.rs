@@ -6,14 +6,16 @@ use std::path::Path;
 
 use creditd::catalog::Catalog;
 use creditd::ledger::{
-    Asks, Command, DisputeReport, DisputeStatus, EventName, LineRefund, Mode, Number, Refund,
-    RefundClaim, RefundName, RefundStatus, RefundedLine, Request, Reset, ResetOverdraft,
-    ResetScope, StatedMoney, WhenShort, WhenSpent,
+    Asks, Command, DisputeReport, DisputeStatus, LineRefund, Mode, Number, RefundClaim,
+    RefundStatus, RefundedLine, Request, Reset, ResetOverdraft, ResetScope, StatedMoney, WhenShort,
+    WhenSpent,
 };
 use creditd::notice::{render, render_parked};
 use creditd::store::verify::{Progress, verify};
 
-use crate::world::{Pays, World, arrivals, invoice, name, other, refunds, request, reset, uses};
+use crate::world::{
+    Pays, World, arrivals, claims, invoice, name, other, refunds, request, reset, uses,
+};
 
 /// Numbers that look random and are the same in every run (xorshift).
 struct Dice(u64);
@@ -116,15 +118,7 @@ impl Dice {
                 said_at: None,
             }),
         };
-        let refund = Refund {
-            references: vec![invoice(&format!("in_{purchase}"))],
-            order_id: None,
-            name: RefundName::Event(EventName { source: name("shop"), id: name(id) }),
-            currency: None,
-            claim,
-            status: RefundStatus::Succeeded,
-        };
-        request(id, "payment.disputed", Asks::Command(Command::Refund(Box::new(refund))))
+        claims(id, &format!("in_{purchase}"), claim)
     }
 
     fn usage(&mut self, id: &str, purchase: u64) -> Request {

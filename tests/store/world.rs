@@ -297,6 +297,19 @@ pub(crate) fn refunds(
     request(id, "invoice.refunded", Asks::Command(Command::Refund(Box::new(refund))))
 }
 
+/// A void, or a word on a dispute: kept under its own event.
+pub(crate) fn claims(id: &str, invoice_id: &str, claim: RefundClaim) -> Request {
+    let refund = Refund {
+        references: vec![invoice(invoice_id)],
+        order_id: None,
+        name: RefundName::Event(EventName { source: name("shop"), id: name(id) }),
+        currency: None,
+        claim,
+        status: RefundStatus::Succeeded,
+    };
+    request(id, "payment.disputed", Asks::Command(Command::Refund(Box::new(refund))))
+}
+
 /// One refund of some dollars, named after its event.
 pub(crate) fn refund_of(id: &str, invoice_id: &str, amount: &str) -> Request {
     let claim = RefundClaim::Amount(StatedMoney::major(amount).unwrap());

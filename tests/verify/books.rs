@@ -30,6 +30,21 @@ async fn a_lot_out_of_its_range_or_wrongly_open_is_named_10_1() {
 }
 
 #[tokio::test]
+async fn a_lot_that_counts_or_got_back_other_than_is_said_is_named_10_1() {
+    check(
+        "UPDATE lot SET counted = 40 WHERE unit = 'WRD' AND lot_no = 1;
+         INSERT INTO forfeit (account_id, unit, by_lot_no, lot_no, credits, restored)
+             VALUES (2, 'WRD', 2, 1, 700, 100)",
+        "lots",
+        &[
+            "lot globex/WRD/1: 40 of what it lost count as taken back, but its purchase says 0",
+            "lot globex/WRD/1: forfeited 700 but its entries forfeited 600",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn entries_of_a_lot_that_is_not_there_are_named_10_1() {
     check(
         "DELETE FROM lot WHERE unit = 'CRD' AND lot_no = 1",

@@ -7,6 +7,7 @@
 mod adjust;
 mod desk;
 mod forfeits;
+mod forget;
 mod give_back;
 mod grant;
 mod pay;
@@ -129,6 +130,9 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
         }
         Asks::Command(Command::Discard(discard)) => {
             Ok(desk::discard(book, request, discard, occurred_at))
+        }
+        Asks::Command(Command::Forget(forget)) => {
+            Ok(forget::forget(book, request, forget, occurred_at))
         }
         Asks::Command(Command::Time(due)) => time::run(book, rules, request, due, clock),
         Asks::Command(Command::ReverseUsage(reversal)) => {

@@ -9,7 +9,9 @@ FROM (
         closer.reason AS closer_reason,
         parked.newest IS NOT NULL AND (newest.source, newest.id)
             IS DISTINCT FROM (inbox.source, inbox.id) AS is_led_astray,
-        listed.is_counted AND inbox.event_key IS NULL AS is_counted_alone
+        listed.is_counted AND inbox.event_key IS NULL AS is_counted_alone,
+        -- What waited for its payment was given up without ever being on the desk.
+        inbox.reason = 'discarded' AND forgotten.id IS NOT NULL AS is_forgotten
     FROM (
         SELECT event_key, bool_or(is_counted) AS is_counted
         FROM (
@@ -27,6 +29,10 @@ FROM (
     LEFT JOIN parked ON parked.event_key = listed.event_key
     LEFT JOIN inbox AS closer ON closer.event_key = parked.closed_by
     LEFT JOIN inbox AS newest ON newest.event_key = parked.newest
+    LEFT JOIN inbox AS forgotten ON forgotten.source = 'creditd'
+        AND forgotten.type = 'event.discarded'
+        AND forgotten.reason = 'discarded'
+        AND forgotten.id = 'forget:' || replace(listed.event_key::TEXT, '-', '')
 ) AS desk
 CROSS JOIN LATERAL unnest(ARRAY[
     CASE WHEN state <> 'open' AND closer IS NULL
@@ -44,6 +50,7 @@ CROSS JOIN LATERAL unnest(ARRAY[
             AND (outcome, reason) IS DISTINCT FROM ('ignored', state)
         THEN format('was %s and ended as %s', state, concat_ws(' ', outcome, reason)) END,
     CASE WHEN outcome = 'ignored' AND reason IS NOT NULL AND reason IS DISTINCT FROM state
+            AND NOT is_forgotten
         THEN format('ended as %s and was not on the desk', reason) END,
     CASE WHEN is_led_astray THEN 'leads to a newest event of another name' END,
     CASE WHEN is_counted_alone THEN 'is counted as redelivered and never came' END

@@ -1,0 +1,34 @@
+//! What came before its payment, and an operator who gives it up (semantics 4.11).
+
+use serde_json::Value;
+
+use crate::events::{payment, refund};
+use crate::world::World;
+
+#[tokio::test]
+async fn an_operator_sees_what_waits_and_gives_it_up() {
+    let world = World::new().await;
+    let daemon = world.daemon().await;
+    world.publish(&[refund("r1", "in_1", "100.00"), refund("r2", "in_2", "50.00")]).await;
+    world.until_known(2).await;
+
+    let waiting: Value =
+        serde_json::from_str(&world.ends(0, &["waiting", "--json"]).await).unwrap();
+    assert_eq!(waiting["count"], 2);
+    let discard = ["waiting", "discard", "shop/r1", "--reason", "sent twice", "--actor", "ada"];
+    assert_eq!(world.ends(0, &discard).await, "shop/r1 discarded\n");
+    let again = world.ends(1, &discard).await;
+    assert_eq!(again, "shop/r1 untouched: it does not wait\n");
+
+    world.publish(&[payment("p1", "acme", "in_1"), payment("p2", "acme", "in_2")]).await;
+    // The command has a row of its own.
+    world.until_known(5).await;
+    let whole = world.ends(0, &["purchase", "in_1"]).await;
+    assert!(!whole.contains("SAYS"), "{whole}");
+    let half = world.ends(0, &["purchase", "in_2"]).await;
+    assert!(half.contains("shop/r2"), "{half}");
+    assert_eq!(world.ends(1, &["purchase", "in_7"]).await, "no purchase is known as in_7\n");
+    assert_eq!(world.ends(0, &["waiting"]).await, "nothing waits for its payment or its usage\n");
+    daemon.stop().await;
+    world.proves().await;
+}
