@@ -81,8 +81,8 @@ async fn a_stream_cut_into_batches_of_any_size_gives_the_books_of_one_book_in_me
     let (story, catalog) = (story(), catalog());
     assert_eq!(story.len(), 40);
     let meant = decided_in_memory(&story);
-    assert_eq!(meant.keys().copied().collect::<Vec<_>>(), EVERYTHING);
-    assert!(meant.values().all(|rows| !rows.is_empty()), "{meant:#?}");
+    let held = meant.iter().filter(|(_, rows)| !rows.is_empty());
+    assert_eq!(held.map(|(kind, _)| *kind).collect::<Vec<_>>(), EVERYTHING, "{meant:#?}");
 
     for batch_max in [1, 2, 3, 7, 40] {
         let books = Books::new().await;
