@@ -221,6 +221,7 @@ fn every_type_of_notice_has_an_example() {
         "balance.restored",
         "balance.revoked",
         "event.parked",
+        "topup.requested",
         "usage.declined",
     ];
     assert_eq!(shown, types.map(str::to_owned).into());

@@ -32,6 +32,8 @@ mod sound;
 mod speed;
 #[path = "store/time.rs"]
 mod time;
+#[path = "store/topups.rs"]
+mod topups;
 #[path = "store/world.rs"]
 mod world;
 #[path = "store/young.rs"]

@@ -59,6 +59,15 @@ impl Index {
         Some((self.packages.get(place)?, price))
     }
 
+    /// List prices, by package and currency.
+    pub(super) fn prices(&self) -> HashMap<(Name, Currency), i64> {
+        let named = |(price, place): (&Price, &usize)| {
+            let package = self.packages.get(*place)?;
+            Some(((package.id.clone(), price.currency), price.minor))
+        };
+        self.by_price.iter().filter_map(named).collect()
+    }
+
     pub(super) fn meter(&self, id: &str) -> Option<&Meter> {
         self.meters.get(id)
     }

@@ -19,7 +19,9 @@ mod tests;
 mod topup;
 mod unit;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
@@ -45,6 +47,8 @@ pub struct Catalog {
     hash: Name,
     index: Index,
     policy: Policy,
+    /// What packages cost, by id and currency.
+    prices: Arc<HashMap<(Name, Currency), i64>>,
     warnings: Vec<Mistake>,
 }
 
@@ -97,7 +101,8 @@ impl Catalog {
         let hash = hash(text);
         let (index, policy) = index::read(&report, table, &hash);
         let warnings = report.finish()?;
-        Ok(Self { hash, index, policy, warnings })
+        let prices = Arc::new(index.prices());
+        Ok(Self { hash, index, policy, prices, warnings })
     }
 
     /// What is allowed, but hardly meant; in the order of the file.
@@ -112,10 +117,13 @@ impl Catalog {
 
     /// What the ledger must know of every unit.
     pub fn rules(&self) -> Rules {
+        let watched =
+            |(code, unit): (&Name, &Unit)| (code.clone(), unit.watch(self.policy.notify_interval));
         Rules {
-            units: self.units().map(|(code, unit)| (code.clone(), unit.watch())).collect(),
+            units: self.units().map(watched).collect(),
             late_usage: self.policy.late_usage,
             expiry_grace: self.policy.expiry_grace,
+            prices: self.prices.clone(),
             ..Rules::default()
         }
     }

@@ -14,6 +14,8 @@ pub(super) struct Policy {
     pub(super) late_usage: SignedDuration,
     /// How long after a lot's time is over its expiry is posted.
     pub(super) expiry_grace: SignedDuration,
+    /// A notice that repeats one told so shortly ago is held back.
+    pub(super) notify_interval: SignedDuration,
 }
 
 pub(super) const KEYS: Keys =
@@ -31,6 +33,7 @@ impl Policy {
         let ignored = fields.names("ignore").unwrap_or_default();
         policy.ignored = ignored.into_iter().map(|name| name.value.to_string()).collect();
         let (late, grace) = (fields.duration("late_usage"), fields.duration("expiry_grace"));
+        policy.notify_interval = fields.duration("notify_interval").unwrap_or_default();
         policy.expiry_grace = grace.unwrap_or(EXPIRY_GRACE_DEFAULT);
         policy.late_usage = late.unwrap_or(LATE_USAGE_DEFAULT.min(policy.expiry_grace));
         if policy.late_usage > policy.expiry_grace {
@@ -51,6 +54,7 @@ impl Default for Policy {
             ignored: HashSet::new(),
             late_usage: LATE_USAGE_DEFAULT,
             expiry_grace: EXPIRY_GRACE_DEFAULT,
+            notify_interval: SignedDuration::ZERO,
         }
     }
 }

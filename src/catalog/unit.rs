@@ -1,5 +1,7 @@
 //! A kind of credit: what it is called, how fine it is, and when its balance is worth a word.
 
+use jiff::SignedDuration;
+
 use crate::ledger::{Credits, Name, Watch, WhenShort};
 use crate::mistake::nearest;
 
@@ -24,6 +26,8 @@ pub struct Unit {
     /// Highest first.
     pub low_balance: Vec<Credits>,
     pub recovered_at: Option<Credits>,
+    /// How long before a lot's time is over its account is told; `None`: not at all.
+    pub expiring_notice: Option<SignedDuration>,
     /// The template, as it is written.
     pub topup_url: Option<String>,
     topup_link: Option<Link>,
@@ -72,8 +76,13 @@ impl Unit {
         self.topup_link.as_ref().map(|link| link.fill(account, &self.code))
     }
 
-    pub(super) fn watch(&self) -> Watch {
-        Watch { thresholds: self.low_balance.clone(), recovered_at: self.recovered_at }
+    pub(super) fn watch(&self, notify_interval: SignedDuration) -> Watch {
+        Watch {
+            thresholds: self.low_balance.clone(),
+            recovered_at: self.recovered_at,
+            notify_interval,
+            expiring_notice: self.expiring_notice,
+        }
     }
 
     /// `None` when it has no decimals, without which none of its amounts can be read.
@@ -101,6 +110,7 @@ impl Unit {
             when_short: fields.choice("when_short", &WHEN_SHORT).unwrap_or(WhenShort::Overdraft),
             low_balance,
             recovered_at: fields.credits("recovered_at", scale),
+            expiring_notice: fields.duration("expiring_notice"),
             topup_url: topup_url.map(|url| url.value.to_owned()),
             topup_link: topup_url.and_then(|url| link(fields, url.value)),
         };

@@ -91,6 +91,7 @@ fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
             let drawn = known.reversed.get(&reversal.usage).copied().flatten();
             drawn.unwrap_or_else(|| hashed(&reversal.usage, count))
         }
+        Asks::Command(Command::Fail(failure)) => hashed(&failure.account, count),
         Asks::Command(Command::Pay(payment)) => {
             let lane = hashed::<Name>(&payment.account, count);
             for reference in &payment.references {

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::meaning::Meaning;
 use super::{Context, some_references};
-use crate::ledger::{Name, Reference, Rejection};
+use crate::ledger::{Asks, Command, Name, PaymentFailure, Reference, Rejection};
 
 pub(super) const KIND: &str = "payment.failed";
 
@@ -36,5 +36,16 @@ impl PaymentFailed {
             .maybe_text(self.reason.as_ref());
         super::mean_references(&mut meaning, &self.references);
         meaning
+    }
+
+    /// Only a top-up request waits for a failure.
+    pub(super) fn asks(self) -> Asks {
+        let Self { account, topup_request_id, .. } = self;
+        match topup_request_id {
+            None => Asks::Noted,
+            Some(topup_request) => {
+                Asks::Command(Command::Fail(PaymentFailure { account, topup_request }))
+            }
+        }
     }
 }

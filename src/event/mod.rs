@@ -166,7 +166,7 @@ fn decode(
         }
         failure::KIND => {
             let event = failure::PaymentFailed::read(&data, &context)?;
-            Ok((event.meaning().fingerprint(), Asks::Noted))
+            Ok((event.meaning().fingerprint(), event.asks()))
         }
         usage::KIND => {
             let event = usage::UsageRecorded::read(&data, &context)?;

@@ -104,6 +104,7 @@ impl PaymentSucceeded {
             lines,
             paid_minor: self.paid_minor,
             paid_at: self.paid_at,
+            topup_request: self.topup_request_id,
         }))
     }
 }

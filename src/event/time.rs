@@ -14,7 +14,9 @@ const SOURCE: &str = "creditd";
 pub fn kind_of(kind: DueKind) -> &'static str {
     match kind {
         DueKind::Open => "lot.open",
+        DueKind::Warn => "lot.warn",
         DueKind::Expire => "lot.expire",
+        DueKind::Look => "balance.look",
     }
 }
 
@@ -24,7 +26,8 @@ pub fn due_request(due: &Due) -> Request {
     let key = event_key(&name);
     let kind = kind_of(due.kind);
     let mut meaning = Meaning::of(kind);
-    meaning.text(&due.account).text(&due.unit).integer(i64::from(due.lot.0)).time(Some(due.at));
+    meaning.text(&due.account).text(&due.unit);
+    meaning.maybe_integer(due.lot.map(|lot| i64::from(lot.0))).time(Some(due.at));
     let fingerprint = meaning.fingerprint();
     Request {
         key,
@@ -47,7 +50,7 @@ pub fn due_body(due: &Due) -> Vec<u8> {
         "id": due.id(),
         "subject": &*due.account,
         "time": due.occurred_at.to_string(),
-        "data": { "unit": &*due.unit, "lot": due.lot.0 },
+        "data": { "unit": &*due.unit, "lot": due.lot.map(|lot| lot.0) },
     });
     body.to_string().into_bytes()
 }
@@ -65,5 +68,5 @@ pub fn due_requests(book: &Book, rules: &Rules, until: Timestamp) -> Vec<Request
 /// Whether a name is one of the books' own, which nobody outside can give.
 pub(super) fn is_own(name: &EventName) -> bool {
     let begins = |kind: DueKind| name.id.starts_with(&format!("{}:", kind.code()));
-    &*name.source == SOURCE && [DueKind::Open, DueKind::Expire].into_iter().any(begins)
+    &*name.source == SOURCE && DueKind::ALL.into_iter().any(begins)
 }

@@ -8,13 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-
 use super::amount::{Credits, Overflow};
+use super::declines::Declines;
 use super::entry::{Cause, Entry, EntryKind};
+use super::latches::Told;
 use super::lot::{Forfeit, Lot, ResetMark, whole_unit};
 use super::names::{AccountId, AccountKind, LotNo, Name, Timestamp};
 use super::settings::{Settings, Stamped};
+use super::topup::Asking;
 
 /// Whether a row has to be written, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,16 +43,6 @@ pub struct Account {
     pub change: Change,
 }
 
-/// Declined usage of one account and meter.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Declines {
-    pub told_at: Timestamp,
-    /// Declined since, and not told yet.
-    pub held: i64,
-}
-
-const DECLINED_NOTICE_EVERY: SignedDuration = SignedDuration::from_mins(1);
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
     pub account: AccountId,
@@ -65,9 +56,17 @@ pub struct Balance {
     pub entry_seq: i64,
     pub last_lot: LotNo,
     pub last_repayment: i32,
-    /// Thresholds that were told and are not yet recovered from, highest first.
+    /// Thresholds that the balance fell below and has not recovered from, highest first.
     pub latched: Vec<Credits>,
     pub depleted: bool,
+    /// The highest that it has been after an event: thresholds above do not concern it.
+    pub peak: Credits,
+    /// What was told of its thresholds; `None`: just what is latched.
+    pub told: Option<Box<Told>>,
+    /// What was asked for it; `None`: nothing yet.
+    pub asking: Option<Box<Asking>>,
+    /// When time has it looked at again; `None`: only with its next event.
+    pub look_at: Option<Timestamp>,
     /// Open and pending lots in draw order, and whichever closed ones this batch needs.
     pub lots: Vec<Lot>,
     /// What lots paid into the overdraft, oldest first, as far as needed to unwind it.
@@ -112,23 +111,6 @@ impl Account {
         self.balances.entry(unit.clone()).or_insert_with(|| Balance::new(id, unit.clone()))
     }
 
-    /// Counts declined usage; how many to tell of now, if it is time to tell.
-    pub fn decline(&mut self, meter: Option<&Name>, now: Timestamp) -> Option<i64> {
-        let meter = meter.cloned().unwrap_or_else(|| Name::from(""));
-        self.change.touch();
-        match self.declines.get_mut(&meter) {
-            Some(declines) if now.duration_since(declines.told_at) < DECLINED_NOTICE_EVERY => {
-                declines.held = declines.held.saturating_add(1);
-                None
-            }
-            known => {
-                let count = known.map_or(0, |declines| declines.held).saturating_add(1);
-                self.declines.insert(meter, Declines { told_at: now, held: 0 });
-                Some(count)
-            }
-        }
-    }
-
     /// Takes the next notice number.
     pub fn next_notice(&mut self) -> i64 {
         self.notice_sequence = self.notice_sequence.saturating_add(1);
@@ -157,6 +139,10 @@ impl Balance {
             last_repayment: 0,
             latched: Vec::new(),
             depleted: false,
+            peak: Credits::ZERO,
+            told: None,
+            asking: None,
+            look_at: None,
             lots: Vec::new(),
             repayments: Vec::new(),
             forfeits: Vec::new(),
@@ -275,6 +261,14 @@ impl Balance {
         }
         self.overdraft = overdraft;
         self.write(Total::Balance, None, credits.negated()?, kind, cause, entries)
+    }
+
+    /// Notes that the coming expiry of a lot was told.
+    pub fn warn(&mut self, no: LotNo) {
+        for lot in self.lots.iter_mut().filter(|lot| lot.no == no) {
+            lot.is_warned = true;
+            lot.change.touch();
+        }
     }
 
     /// Notes that a lot lost credits to a reset; the entries are the caller's.

@@ -11,10 +11,11 @@ use super::amount::{Credits, Number};
 use super::command::{RefundName, Request};
 use super::desk::{Fate, Moved, OnDesk};
 use super::entry::Entry;
+use super::latches::Flip;
 use super::names::{
     AccountId, EventKey, EventName, Fingerprint, Name, PurchaseId, Reference, Timestamp,
 };
-use super::notices::{Flip, Notice, ParkedNotice};
+use super::notices::{Notice, ParkedNotice};
 use super::outcome::{Reason, Rejection, Verdict};
 use super::purchase::{Purchase, ReversalRecord};
 use super::usage::{Standing, UsageRecord};

@@ -42,6 +42,7 @@ pub enum Command {
     Pay(Box<Payment>),
     Refund(Box<Refund>),
     Use(Usage),
+    Fail(PaymentFailure),
     Adjust(Box<Adjustment>),
     Update(Box<AccountUpdate>),
     Release(Box<Release>),
@@ -69,6 +70,15 @@ pub struct Payment {
     /// All that was charged, in minor units, where the event says so.
     pub paid_minor: Option<i64>,
     pub paid_at: Option<Timestamp>,
+    /// The top-up that it answers (semantics 8.5).
+    pub topup_request: Option<Name>,
+}
+
+/// `payment.failed` that names a top-up request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentFailure {
+    pub account: Name,
+    pub topup_request: Name,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,8 @@ pub struct Lot {
     pub expired: Credits,
     /// Granted, and not usable before `opened_at`: what it holds is pending, not balance.
     pub is_pending: bool,
+    /// Its coming expiry was told.
+    pub is_warned: bool,
     pub promotional: bool,
     pub priority: i16,
     /// The meters that it may pay for; empty: all.

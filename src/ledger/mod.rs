@@ -2,17 +2,19 @@
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
 //! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`,
-//! `entry`, `purchase`, `usage`, `book` (the books); `post` (the rules); `time` (what falls due by itself);
-//! `notices` (what is told).
+//! `entry`, `purchase`, `usage`, `book` (the books); `post` (the rules); `time` (what falls due by
+//! itself); `latches`, `topup`, `notices` (what is told).
 
 mod account;
 mod amount;
 mod book;
 mod claims;
 mod command;
+mod declines;
 mod desk;
 mod entry;
 mod fold;
+mod latches;
 mod lot;
 mod money;
 mod names;
@@ -23,28 +25,31 @@ mod purchase;
 mod settings;
 mod terms;
 mod time;
+mod topup;
 mod usage;
 
-pub use account::{Account, Balance, Change, Declines, Repayment};
+pub use account::{Account, Balance, Change, Repayment};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
 pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
     AccountUpdate, Adjustment, Asks, Command, DisputeReport, DisputeStatus, LineFacts, LineRefund,
-    PaidLine, Payment, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine, Request,
-    UnitUpdate, Usage, UsageReversal,
+    PaidLine, Payment, PaymentFailure, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine,
+    Request, UnitUpdate, Usage, UsageReversal,
 };
+pub use declines::Declines;
 pub use desk::{
     DeskState, Discard, Fate, Forget, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy,
     WaitsFor, Waiver,
 };
 pub use entry::{Cause, Entry, EntryKind};
+pub use latches::{Flip, Told};
 pub use lot::{Forfeit, Lot, ResetMark};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};
 pub use names::{
     AccountId, AccountKind, EventKey, EventName, Fingerprint, LotNo, Name, PurchaseId, Reference,
     ReferenceKind, Timestamp,
 };
-pub use notices::{About, Flip, Notice, ParkedNotice, Tells};
+pub use notices::{About, Notice, ParkedNotice, Tells};
 pub use outcome::{AppliedReason, Reason, Rejection, Verdict};
 pub use post::{Rules, decide};
 pub use purchase::{
@@ -56,4 +61,5 @@ pub use terms::{
     ResetOverdraft, ResetScope, RevokeOnDispute, Terms, Watch, WhenShort, WhenSpent,
 };
 pub use time::{After, Due, DueKind, due, next_due};
+pub use topup::{Answer, Asked, Asking, TopUpRequest, WhyAsked};
 pub use usage::{Draw, DrawSlice, DrawnFrom, Standing, UsageRecord, UsageReversalRecord};

@@ -50,7 +50,7 @@ pub struct Settings {
     pub opening_balance: Option<Credits>,
 }
 
-/// When to ask for more credits, and how often at most. Kept; nothing acts on it yet.
+/// When to ask for more credits, and how often at most (semantics 8.5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopUp {
     pub below: Credits,
@@ -73,7 +73,13 @@ impl Account {
         Watch {
             thresholds: own.low_balance.value.clone().unwrap_or(catalog.thresholds),
             recovered_at: own.recovered_at.value.or(catalog.recovered_at),
+            ..catalog
         }
+    }
+
+    /// When to ask for more of this unit; `None`: never.
+    pub fn topup(&self, unit: &Name) -> Option<&TopUp> {
+        self.settings.get(unit).and_then(|own| own.topup.value.as_ref())
     }
 
     /// The most overdraft to which usage may lead; `None`: any.

@@ -3,6 +3,7 @@
 //! [`Terms`] are frozen on the purchase line that they granted (semantics 4.13): refunds, resets
 //! and draws go by those, whatever the catalog says by then.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::amount::Credits;
@@ -149,10 +150,14 @@ pub enum Pricing {
 /// repeat stays a repeat after its package left the catalog.
 pub type Priced = Result<Pricing, Rejection>;
 
-/// A unit's thresholds (semantics 8.4).
+/// What a unit's balances are watched for (semantics 8.2, 8.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// `low_balance`, highest first.
     pub thresholds: Vec<Credits>,
     pub recovered_at: Option<Credits>,
+    /// A notice that repeats one told so shortly ago is held back.
+    pub notify_interval: SignedDuration,
+    /// How long before a lot's time is over it is told; `None`: it is not.
+    pub expiring_notice: Option<SignedDuration>,
 }

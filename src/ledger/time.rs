@@ -1,4 +1,5 @@
-//! What time asks of the books: pending lots open, expired ones are emptied (semantics 7).
+//! What time asks of the books: pending lots open, coming expiries are told, expired lots are
+//! emptied, balances are looked at again (semantics 7).
 //!
 //! Whatever falls due becomes a command with a name that never changes, decided through the same
 //! door as any event and recorded in the same inbox: twice is once, whoever runs it.
@@ -22,7 +23,7 @@ pub struct After {
     pub millis: u64,
 }
 
-/// Something that time asks of one lot.
+/// Something that time asks of one lot, or of one balance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// From when on it may be done; part of its name.
@@ -30,7 +31,8 @@ pub struct Due {
     pub kind: DueKind,
     pub account: Name,
     pub unit: Name,
-    pub lot: LotNo,
+    /// `None`: of the balance itself.
+    pub lot: Option<LotNo>,
     /// The lot's own, which whoever loads the book loads with it.
     pub purchase: Option<PurchaseId>,
     /// When it happens by the world's clock: a lot's own instant, while an expiry is due its grace
@@ -42,7 +44,9 @@ pub struct Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DueKind {
     Open,
+    Warn,
     Expire,
+    Look,
 }
 
 impl After {
@@ -63,11 +67,15 @@ impl After {
 }
 
 impl DueKind {
+    pub const ALL: [Self; 4] = [Self::Open, Self::Warn, Self::Expire, Self::Look];
+
     /// The first word of the command's name.
     pub fn code(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Warn => "warn",
             Self::Expire => "expire",
+            Self::Look => "look",
         }
     }
 }
@@ -76,11 +84,14 @@ impl Due {
     /// The command's name: the same whoever finds it due, and however often.
     pub fn id(&self) -> String {
         let Self { at, kind, account, unit, lot, .. } = self;
-        format!("{}:{account}/{unit}/{}:{at}", kind.code(), lot.0)
+        match lot {
+            Some(lot) => format!("{}:{account}/{unit}/{}:{at}", kind.code(), lot.0),
+            None => format!("{}:{account}/{unit}:{at}", kind.code()),
+        }
     }
 
     /// Orders what is due.
-    pub fn order(&self) -> (Timestamp, &Name, &Name, LotNo, DueKind) {
+    pub fn order(&self) -> (Timestamp, &Name, &Name, Option<LotNo>, DueKind) {
         (self.at, &self.account, &self.unit, self.lot, self.kind)
     }
 }
@@ -105,40 +116,43 @@ pub fn next_due<'a>(
 }
 
 fn coming<'a>(account: &'a Account, rules: &'a Rules) -> impl Iterator<Item = Due> + use<'a> {
-    let lots = account.balances.values().flat_map(|balance| {
+    account.balances.values().flat_map(move |balance| {
         let held = balance.lots.iter().filter(|lot| lot.remaining.is_positive());
-        held.map(move |lot| (balance, lot))
-    });
-    lots.flat_map(move |(balance, lot)| {
-        let opening = lot.is_pending.then(|| opening(account, balance, lot));
-        [opening, expiry(rules, account, balance, lot)].into_iter().flatten()
+        let lots = held.flat_map(move |lot| {
+            let opening = lot.is_pending.then_some((lot.opened_at, DueKind::Open, lot.opened_at));
+            let all = [opening, warning(rules, balance, lot), expiry(rules, lot)];
+            all.into_iter().flatten().map(move |due| (due, Some(lot)))
+        });
+        let look = balance.look_at.map(|at| ((at, DueKind::Look, at), None));
+        lots.chain(look).map(move |((at, kind, occurred_at), lot)| Due {
+            at,
+            kind,
+            account: account.name.clone(),
+            unit: balance.unit.clone(),
+            lot: lot.map(|lot: &Lot| lot.no),
+            purchase: lot.and_then(|lot| lot.purchase),
+            occurred_at,
+        })
     })
 }
 
-fn opening(account: &Account, balance: &Balance, lot: &Lot) -> Due {
-    Due {
-        at: lot.opened_at,
-        kind: DueKind::Open,
-        account: account.name.clone(),
-        unit: balance.unit.clone(),
-        lot: lot.no,
-        purchase: lot.purchase,
-        occurred_at: lot.opened_at,
+/// When it is due, what, and when it happens by the world's clock.
+type Coming = (Timestamp, DueKind, Timestamp);
+
+fn warning(rules: &Rules, balance: &Balance, lot: &Lot) -> Option<Coming> {
+    if !lot.is_open() || lot.is_warned {
+        return None;
     }
+    let notice = rules.units.get(&balance.unit)?.expiring_notice?;
+    let at = lot.expires_at?.checked_sub(notice).ok()?;
+    Some((at, DueKind::Warn, at))
 }
 
-fn expiry(rules: &Rules, account: &Account, balance: &Balance, lot: &Lot) -> Option<Due> {
+/// Past the end of the calendar nothing expires.
+fn expiry(rules: &Rules, lot: &Lot) -> Option<Coming> {
     let expires_at = lot.expires_at?;
-    Some(Due {
-        // Past the end of the calendar nothing expires.
-        at: expires_at.checked_add(rules.expiry_grace).ok()?,
-        kind: DueKind::Expire,
-        account: account.name.clone(),
-        unit: balance.unit.clone(),
-        lot: lot.no,
-        purchase: lot.purchase,
-        occurred_at: expires_at,
-    })
+    let at = expires_at.checked_add(rules.expiry_grace).ok()?;
+    Some((at, DueKind::Expire, expires_at))
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::event::{self, Message, Sources};
-use crate::ledger::{self, Book, Journal, Record, Request, Rules, Timestamp};
+use crate::ledger::{
+    self, Account, Asks, Book, Command, Journal, Record, Request, Rules, Timestamp,
+};
 
 /// The longest body that is read, as `intake.payload_max_bytes` has it unless changed.
 pub const PAYLOAD_MAX_BYTES: usize = 65_536;
@@ -92,7 +94,9 @@ impl Memory {
         let record = ledger::decide(&mut self.book, &self.rules, request, self.now);
         let journal = std::mem::take(&mut self.book.journal);
         let fills = |entry: &ledger::Entry| entry.lot.is_some() && entry.credits.is_positive();
-        if journal.entries.iter().any(fills) {
+        // Whatever has a balance looked at again is told, latched, or the answer to what was asked.
+        let is_told = !journal.notices.is_empty() || !journal.flips.is_empty();
+        if journal.entries.iter().any(fills) || is_told || answers(request) {
             self.look_ahead_of(&record);
         }
         Decided { record, journal }
@@ -113,7 +117,9 @@ impl Memory {
     fn look_ahead_of(&mut self, record: &Record) {
         let purchase = record.purchase.and_then(|id| self.book.purchases.get(&id));
         let sale = purchase.and_then(|purchase| purchase.sale.as_ref());
-        let account = sale.and_then(|sale| self.book.accounts.get(&sale.account));
+        let of_sale = sale.and_then(|sale| self.book.accounts.get(&sale.account));
+        let own = |account: &&Account| Some(account.id) == record.account;
+        let account = of_sale.or_else(|| self.book.accounts.values().find(own));
         match account {
             Some(account) => {
                 let due = ledger::next_due([account], &self.rules, Timestamp::MIN);
@@ -121,5 +127,27 @@ impl Memory {
             }
             None => self.look_ahead(Timestamp::MIN),
         }
+    }
+}
+
+/// Whether it may answer a top-up request, even if it is parked.
+fn answers(request: &Request) -> bool {
+    match &request.event().asks {
+        Asks::Command(Command::Fail(_)) => true,
+        Asks::Command(Command::Pay(payment)) => payment.topup_request.is_some(),
+        Asks::Command(
+            Command::Refund(_)
+            | Command::Use(_)
+            | Command::ReverseUsage(_)
+            | Command::Adjust(_)
+            | Command::Update(_)
+            | Command::Release(_)
+            | Command::Discard(_)
+            | Command::Forget(_)
+            | Command::Time(_),
+        )
+        | Asks::Nothing
+        | Asks::Noted
+        | Asks::Rejected(_) => false,
     }
 }

@@ -86,6 +86,14 @@ struct Own<'a> {
     count: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topup_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topup_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -174,6 +182,10 @@ fn told(
             let expires_at = expires_at.map(|at| at.to_string());
             (*credits, *credits, Own { expires_at, ..none })
         }
+        Tells::Expiring { credits, expires_at } => {
+            let expires_at = expires_at.map(|at| at.to_string());
+            (*credits, *credits, Own { expires_at, topup_url, ..none })
+        }
         Tells::Reset { forfeited, carried, forgiven } => {
             let own = Own {
                 forfeited: Some(text(*forfeited)),
@@ -196,6 +208,17 @@ fn told(
         Tells::Depleted { moved } => (*moved, notice.balance, Own { topup_url, ..none }),
         Tells::Declined { credits, meter, count } => {
             (*credits, *credits, Own { meter: meter.as_deref(), count: Some(*count), ..none })
+        }
+        Tells::TopUp(request) => {
+            let own = Own {
+                threshold: Some(text(request.below)),
+                topup_request_id: Some(&request.id),
+                quantity: Some(request.quantity.text()),
+                reason: Some(request.why.code()),
+                answer_by: Some(request.lapses_at.to_string()),
+                ..none
+            };
+            (Credits::ZERO, notice.balance, own)
         }
     }
 }

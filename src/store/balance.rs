@@ -13,7 +13,7 @@ pub(super) async fn load(
 ) -> Result<Vec<Balance>, StoreError> {
     let statement = sqlx::query(
         "SELECT account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
-             latched, depleted
+             latched, depleted, peak, told::TEXT, asking::TEXT, look_at
          FROM balance
          WHERE account_id = ANY($1)",
     )
@@ -33,6 +33,10 @@ pub(super) async fn load(
             let latched: Vec<i64> = columns.next()?;
             balance.latched = latched.into_iter().map(Credits::from_steps).collect();
             balance.depleted = columns.next()?;
+            balance.peak = columns.credits()?;
+            balance.told = state(columns.next()?)?;
+            balance.asking = state(columns.next()?)?;
+            balance.look_at = columns.at_or_none()?;
             balance.change = Change::None;
             Ok(balance)
         })
@@ -55,13 +59,16 @@ pub(super) async fn insert(
     }
     let statement = sqlx::query(
         "INSERT INTO balance (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, pending, updated_at)
+             last_repayment, latched, depleted, pending, peak, told, asking, look_at,
+             updated_at)
          SELECT account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched::BIGINT[], depleted, pending, $11
+             last_repayment, latched::BIGINT[], depleted, pending, peak, told::JSONB, asking::JSONB,
+             look_at, $15
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[])
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[], $11::BIGINT[],
+             $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, pending)",
+             last_repayment, latched, depleted, pending, peak, told, asking, look_at)",
     );
     tx.run("write new balances", bound(statement, &new, now)).await.map(|_| ())
 }
@@ -86,11 +93,16 @@ pub(super) async fn update(
              latched = new.latched::BIGINT[],
              depleted = new.depleted,
              pending = new.pending,
-             updated_at = $11
+             peak = new.peak,
+             told = new.told::JSONB,
+             asking = new.asking::JSONB,
+             look_at = new.look_at,
+             updated_at = $15
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[])
+             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[], $11::BIGINT[],
+             $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, pending)
+             last_repayment, latched, depleted, pending, peak, told, asking, look_at)
          WHERE balance.account_id = ANY (ARRAY[new.account_id]) AND balance.unit = new.unit",
     );
     tx.run("write balances", bound(statement, &changed, now)).await.map(|_| ())
@@ -112,5 +124,19 @@ fn bound<'q>(
         .bind(column(balances, |balance| credits_array(&balance.latched)))
         .bind(column(balances, |balance| balance.depleted))
         .bind(column(balances, |balance| balance.pending.steps()))
+        .bind(column(balances, |balance| balance.peak.steps()))
+        .bind(column(balances, |balance| text(balance.told.as_deref())))
+        .bind(column(balances, |balance| text(balance.asking.as_deref())))
+        .bind(column(balances, |balance| balance.look_at.map(at)))
         .bind(at(now))
+}
+
+/// What is kept as JSON beside a balance; most have none.
+fn state<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<Box<T>>, StoreError> {
+    text.map(serde_json::from_str).transpose().map_err(StoreError::corrupt)
+}
+
+/// Our own types always serialise.
+fn text(state: Option<&impl serde::Serialize>) -> Option<String> {
+    state.and_then(|state| serde_json::to_string(state).ok())
 }

@@ -171,10 +171,12 @@ impl Loading {
         tx: &mut Session,
         owners: &[AccountId],
     ) -> Result<Held, StoreError> {
-        if self.wanted.accounts.is_empty() && owners.is_empty() {
+        let Wanted { accounts, known_accounts, .. } = &self.wanted;
+        if accounts.is_empty() && known_accounts.is_empty() && owners.is_empty() {
             return Ok(Held::All);
         }
-        let locked = account::lock(tx, &self.wanted.accounts, owners, &mut self.names).await?;
+        let named: Vec<Name> = accounts.iter().chain(known_accounts).cloned().collect();
+        let locked = account::lock(tx, &named, owners, &mut self.names).await?;
         let found: HashSet<&Name> = locked.iter().map(|account| &account.name).collect();
         let is_missing = |name: &&Name| !found.contains(*name);
         let mut missing: Vec<Name> =

@@ -36,7 +36,7 @@ pub(super) async fn load_open(
 ) -> Result<Vec<Place>, StoreError> {
     let statement = sqlx::query(
         "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
-             counted, expired, pending, promotional, priority, applies_to, expires_at, opened_at,
+             counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM lot
@@ -58,7 +58,7 @@ pub(super) async fn load_closed(
     }
     let statement = sqlx::query(
         "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
-             counted, expired, pending, promotional, priority, applies_to, expires_at, opened_at,
+             counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by,
              cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
@@ -84,19 +84,20 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     let statement = sqlx::query(
         "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, open, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending)
+             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending,
+             warned)
          SELECT account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, 0 < remaining, promotional, priority, applies_to::TEXT[],
              expires_at, opened_at, paid_at, paid_by, cost_minor, currency, purchase_id, expired,
-             pending
+             pending, warned
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::TEXT[], $5::TEXT[],
              $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[],
              $11::SMALLINT[], $12::TEXT[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
              $15::TIMESTAMPTZ[], $16::TEXT[], $17::BIGINT[], $18::TEXT[], $19::BIGINT[],
-             $20::BIGINT[], $21::BOOLEAN[])
+             $20::BIGINT[], $21::BOOLEAN[], $22::BOOLEAN[])
              AS new (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending)",
+             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending, warned)",
     )
     .bind(column(&new, |row| row.account.0))
     .bind(column(&new, |row| &**row.unit))
@@ -118,12 +119,13 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&new, |row| row.lot.cost.as_ref().map(|cost| cost.currency.code())))
     .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)))
     .bind(column(&new, |row| row.lot.expired.steps()))
-    .bind(column(&new, |row| row.lot.is_pending));
+    .bind(column(&new, |row| row.lot.is_pending))
+    .bind(column(&new, |row| row.lot.is_warned));
     tx.run("write new lots", statement).await.map(|_| ())
 }
 
-/// Only what can change of a lot, and `open` and `pending` only by their values: an update that
-/// leaves them alone stays off the indexes.
+/// Only what can change of a lot, and what an index names only by its value: an update that
+/// leaves that alone stays off the indexes.
 pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
     let changed: Vec<Row<'_>> =
         lots.iter().copied().filter(|row| row.lot.change == Change::Changed).collect();
@@ -137,10 +139,12 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
              counted = new.counted,
              expired = new.expired,
              pending = new.pending,
+             warned = new.warned,
              open = 0 < new.remaining
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[],
-             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[])
-             AS new (account_id, unit, lot_no, remaining, forfeited, counted, expired, pending)
+             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[], $9::BOOLEAN[])
+             AS new (account_id, unit, lot_no, remaining, forfeited, counted, expired, pending,
+             warned)
          WHERE lot.account_id = ANY (ARRAY[new.account_id])
              AND lot.unit = new.unit
              AND lot.lot_no = new.lot_no",
@@ -152,7 +156,8 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&changed, |row| row.lot.forfeited.steps()))
     .bind(column(&changed, |row| row.lot.counted.steps()))
     .bind(column(&changed, |row| row.lot.expired.steps()))
-    .bind(column(&changed, |row| row.lot.is_pending));
+    .bind(column(&changed, |row| row.lot.is_pending))
+    .bind(column(&changed, |row| row.lot.is_warned));
     tx.run("write lots", statement).await.map(|_| ())
 }
 
@@ -169,6 +174,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         counted: columns.credits()?,
         expired: columns.credits()?,
         is_pending: columns.next()?,
+        is_warned: columns.next()?,
         promotional: columns.next()?,
         priority: columns.next()?,
         applies_to: {

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "desk", include_str!("../../migrations/0007_desk.sql")),
     (8, "notices", include_str!("../../migrations/0008_notices.sql")),
     (9, "waiting", include_str!("../../migrations/0009_waiting.sql")),
+    (10, "attention", include_str!("../../migrations/0010_attention.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

@@ -51,11 +51,11 @@ pub(super) async fn insert_flips(
     }
     let statement = sqlx::query(
         "INSERT INTO latch_flip (account_id, unit, entry_seq, threshold, latched, balance,
-             event_key, recorded_at)
-         SELECT account_id, unit, entry_seq, threshold, latched, balance, event_key, $8
+             event_key, held, recorded_at)
+         SELECT account_id, unit, entry_seq, threshold, latched, balance, event_key, held, $9
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BOOLEAN[],
-             $6::BIGINT[], $7::UUID[])
-             AS new (account_id, unit, entry_seq, threshold, latched, balance, event_key)",
+             $6::BIGINT[], $7::UUID[], $8::BOOLEAN[])
+             AS new (account_id, unit, entry_seq, threshold, latched, balance, event_key, held)",
     )
     .bind(column(flips, |flip| flip.account.0))
     .bind(column(flips, |flip| &*flip.unit))
@@ -64,6 +64,7 @@ pub(super) async fn insert_flips(
     .bind(column(flips, |flip| flip.latched))
     .bind(column(flips, |flip| flip.balance.steps()))
     .bind(column(flips, |flip| key(flip.event)))
+    .bind(column(flips, |flip| flip.is_held))
     .bind(at(now));
     tx.run("write latch flips", statement).await.map(|_| ())
 }

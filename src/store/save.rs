@@ -174,6 +174,7 @@ fn names(request: &Request) -> &[Reference] {
         Asks::Command(Command::Refund(refund)) => &refund.references,
         Asks::Command(
             Command::Use(_)
+            | Command::Fail(_)
             | Command::Adjust(_)
             | Command::Update(_)
             | Command::ReverseUsage(_)

@@ -8,6 +8,8 @@ use crate::ledger::{Asks, Command, Name, PurchaseId, Reference, Request, WaitsFo
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) accounts: Vec<Name>,
+    /// Those that are not opened if they are not there.
+    pub(super) known_accounts: Vec<Name>,
     /// Of purchases; empty for a batch of nothing but usage.
     pub(super) references: Vec<Reference>,
     /// How many events may come to make a purchase.
@@ -22,6 +24,7 @@ impl Wanted {
             HashSet::with_capacity(requests.size_hint().1.unwrap_or(0));
         let mut references: HashSet<&Reference> = HashSet::new();
         let mut purchases = 0_usize;
+        let mut known_accounts = Vec::new();
         let mut of_lots = Vec::new();
         for request in requests {
             match &request.event().asks {
@@ -47,6 +50,9 @@ impl Wanted {
                     WaitsFor::Payment(named) => references.extend(named),
                     WaitsFor::Usage(..) => {}
                 },
+                Asks::Command(Command::Fail(failure)) => {
+                    known_accounts.push(failure.account.clone());
+                }
                 Asks::Command(Command::Time(due)) => {
                     accounts.insert(&due.account);
                     of_lots.extend(due.purchase);
@@ -62,6 +68,7 @@ impl Wanted {
         Self {
             accounts: accounts.into_iter().cloned().collect(),
             references: references.into_iter().cloned().collect(),
+            known_accounts,
             purchases,
             of_lots,
         }

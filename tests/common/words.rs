@@ -181,6 +181,7 @@ pub fn payment(account: &str, ids: &[&str], lines: Vec<PaidLine>) -> Payment {
         lines,
         paid_minor: None,
         paid_at: None,
+        topup_request: None,
     }
 }
 

@@ -23,6 +23,7 @@ mod orders;
 mod properties;
 mod refunds;
 mod time;
+mod topups;
 mod unused;
 mod usage;
 mod waiting;

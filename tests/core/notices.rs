@@ -149,3 +149,148 @@ fn a_second_payment_tells_its_own_member_8_2() {
     let told = world.book.journal.notices.last().unwrap();
     assert_eq!(told.about.purchased_by, Some(name("bob")));
 }
+
+fn held_back(minutes: i64, thresholds: &[i64], recovered_at: Option<i64>) -> World {
+    let mut world = World::watching(thresholds, recovered_at);
+    let watch = world.rules.units.get_mut(UNIT).unwrap();
+    watch.notify_interval = jiff::SignedDuration::from_mins(minutes);
+    world.does(pay("acme", "in_1", 100, &package("p", 200)));
+    world.told();
+    world
+}
+
+fn rises(world: &mut World, credits: i64) {
+    let id = format!("in_up{}", world.minute);
+    world.does(pay("acme", &id, 0, &package("p", credits)));
+}
+
+#[test]
+fn a_threshold_that_the_catalog_raises_reaches_whoever_was_above_it_with_the_next_posting_8_4() {
+    let mut world = funded(&[100], None, 500);
+    world.does(consume("acme", 350));
+    assert!(world.told().is_empty());
+    world.rules.units.get_mut(UNIT).unwrap().thresholds = vec![credits(300), credits(100)];
+
+    world.does(consume("acme", 1));
+    assert_eq!(world.told(), ["balance.low"]);
+    world.does(consume("acme", 1));
+    assert!(world.told().is_empty());
+
+    // An account that never had as much hears nothing of it.
+    world.does(pay("small", "in_2", 100, &package("p", 200)));
+    world.does(consume("small", 50));
+    assert_eq!(world.told(), ["balance.credited"]);
+}
+
+#[test]
+fn a_repeat_is_held_back_and_when_the_interval_ends_what_is_true_then_is_said_8_4() {
+    let mut world = held_back(60, &[100], None);
+    world.does(consume("acme", 150));
+    assert_eq!(world.told(), ["balance.low"]);
+    rises(&mut world, 100);
+    assert_eq!(world.told(), ["balance.credited", "balance.recovered"]);
+    world.does(consume("acme", 100));
+    assert!(world.told().is_empty(), "a repeat within the hour");
+    let told_at = 2;
+
+    assert!(world.reaches(told_at + 59).is_empty());
+    assert_eq!(world.reaches(told_at + 60), ["look applied zero"]);
+    let tells = world.book.journal.notices[0].tells.clone();
+    assert_eq!(tells, Tells::Low { threshold: credits(100), moved: credits(0) });
+    assert_eq!(world.told(), ["balance.low"]);
+    assert!(world.reaches(1_000).is_empty());
+}
+
+#[test]
+fn what_is_no_longer_true_when_the_interval_ends_is_not_said_8_4() {
+    let mut world = held_back(60, &[100], None);
+    world.does(consume("acme", 150));
+    for _ in 0..3 {
+        rises(&mut world, 100);
+        world.does(consume("acme", 100));
+    }
+    rises(&mut world, 100);
+    let told: Vec<_> =
+        world.told().into_iter().filter(|kind| *kind != "balance.credited").collect();
+    assert_eq!(told, ["balance.low", "balance.recovered"]);
+
+    world.reaches(1_000);
+
+    assert!(world.told().is_empty());
+}
+
+#[test]
+fn a_deeper_threshold_is_no_repeat_8_4() {
+    let mut world = held_back(60, &[100, 20], None);
+    world.does(consume("acme", 150));
+    rises(&mut world, 100);
+    world.does(consume("acme", 100));
+    world.told();
+
+    world.does(consume("acme", 40));
+
+    assert_eq!(world.told(), ["balance.low"]);
+    assert!(world.reaches(1_000).is_empty(), "the lowest stands for those above it");
+}
+
+#[test]
+fn depletion_is_held_back_too_8_4() {
+    let mut world = held_back(60, &[], None);
+    world.does(consume("acme", 200));
+    assert_eq!(world.told(), ["balance.depleted"]);
+    rises(&mut world, 10);
+    world.does(consume("acme", 10));
+    assert_eq!(world.told(), ["balance.credited"]);
+
+    world.reaches(1_000);
+
+    assert_eq!(world.told(), ["balance.depleted"]);
+}
+
+fn expiring(notice: i64) -> World {
+    let mut world = World::watching(&[], None);
+    let watch = world.rules.units.get_mut(UNIT).unwrap();
+    watch.expiring_notice = Some(jiff::SignedDuration::from_mins(notice));
+    world
+}
+
+#[test]
+fn an_expiry_is_told_once_before_it_comes_8_2() {
+    let mut world = expiring(60);
+    world.does(pay("acme", "in_1", 100, &package("p", 50).expiring(200)));
+    world.does(consume("acme", 20));
+    world.told();
+
+    assert!(world.reaches(140).is_empty());
+    assert_eq!(world.reaches(142), ["warn applied zero"]);
+    let tells = world.book.journal.notices[0].tells.clone();
+    assert_eq!(tells, Tells::Expiring { credits: credits(30), expires_at: Some(at(201)) });
+    assert_eq!(world.told(), ["balance.expiring"]);
+    world.reaches(1_000);
+    assert_eq!(world.told(), ["balance.expired", "balance.depleted"]);
+}
+
+#[test]
+fn a_lot_that_is_emptied_or_revoked_before_says_nothing_8_2() {
+    let mut world = expiring(60);
+    world.does(pay("acme", "in_1", 100, &package("p", 50).expiring(200)));
+    world.does(pay("bob", "in_2", 100, &package("p", 50).expiring(200)));
+    world.does(consume("acme", 50));
+    world.does(take_back("in_2", RefundClaim::Full));
+    world.told();
+
+    world.reaches(1_000);
+
+    assert!(world.told().is_empty());
+}
+
+#[test]
+fn a_lot_that_lives_shorter_than_the_notice_is_told_of_at_once_8_2() {
+    let mut world = expiring(600);
+    world.does(pay("acme", "in_1", 100, &package("p", 50).expiring(200)));
+    world.told();
+
+    world.reaches(5);
+
+    assert_eq!(world.told(), ["balance.expiring"]);
+}

@@ -138,6 +138,8 @@ pub fn rows(book: &Book) -> Rows {
             let own = (balance.balance, balance.overdraft, balance.entry_seq, balance.last_lot);
             let own =
                 (own, balance.last_repayment, &balance.latched, balance.depleted, balance.pending);
+            let watch = (balance.peak, &balance.told, &balance.asking, balance.look_at);
+            let own = (own, watch);
             rows.insert(id.clone(), (format!("{own:?}"), balance.change));
             for lot in &balance.lots {
                 let own = Lot { change: Change::None, ..lot.clone() };
@@ -466,7 +468,9 @@ fn notices_match_entries(world: &World) {
             Tells::Low { .. }
             | Tells::Recovered { .. }
             | Tells::Depleted { .. }
-            | Tells::Declined { .. } => vec![],
+            | Tells::Declined { .. }
+            | Tells::Expiring { .. }
+            | Tells::TopUp(_) => vec![],
         };
         for (what, credits) in figures.into_iter().filter(|(_, credits)| !credits.is_zero()) {
             *told.entry((notice.event, notice.unit.clone(), what)).or_default() +=

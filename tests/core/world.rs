@@ -26,6 +26,7 @@ impl World {
         let watch = Watch {
             thresholds: thresholds.iter().map(|steps| credits(*steps)).collect(),
             recovered_at: recovered_at.map(credits),
+            ..Watch::default()
         };
         let rules = Rules { units: HashMap::from([(name(UNIT), watch)]), ..Rules::default() };
         Self { rules, ..Self::default() }

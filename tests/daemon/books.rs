@@ -54,8 +54,9 @@ impl Books {
     }
 
     /// Commands for all that is due, without a grace.
-    pub(crate) async fn due(&self) -> Vec<Arrival> {
-        let all = self.store.due(&mut DueCursor::default(), Some(Duration::ZERO), 1_000).await;
+    pub(crate) async fn due(&self, rules: &Rules) -> Vec<Arrival> {
+        let grace = Some(Duration::ZERO);
+        let all = self.store.due(&mut DueCursor::default(), grace, rules, 1_000).await;
         let arrival = |due| arrival(&event::due_request(due), &due.id());
         all.unwrap().iter().map(arrival).collect()
     }

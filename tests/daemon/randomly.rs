@@ -63,7 +63,7 @@ fn stream(seed: u8) -> (Vec<Request>, Vec<usize>) {
 async fn memory_equals_postgres(seed: u8) {
     let catalog = Catalog::parse(CATALOG, Path::new("catalog.toml")).unwrap();
     let thresholds = [100, 20].map(credits).to_vec();
-    let watch = Watch { thresholds, recovered_at: Some(credits(120)) };
+    let watch = Watch { thresholds, recovered_at: Some(credits(120)), ..Watch::default() };
     let rules = Rules { units: HashMap::from([(name(UNIT), watch)]), ..Rules::default() };
     let (requests, sizes) = stream(seed);
     let books = Books::new().await;
@@ -83,7 +83,7 @@ async fn memory_equals_postgres(seed: u8) {
         }
     }
 
-    let due = books.due().await;
+    let due = books.due(&rules).await;
     let now = books.post(&due, &rules, &catalog).await;
     assert_eq!(due.len(), due_requests(&book, &rules, now).len());
     for request in due_requests(&book, &rules, now) {

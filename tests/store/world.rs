@@ -140,7 +140,7 @@ pub(crate) fn wires(book: &Book) -> Vec<Wire> {
 
 /// Thresholds at 50 credits, for every unit that the tests use.
 pub(crate) fn rules() -> Rules {
-    let watch = Watch { thresholds: vec![credits("50")], recovered_at: None };
+    let watch = Watch { thresholds: vec![credits("50")], recovered_at: None, ..Watch::default() };
     Rules { units: [(name("CRD"), watch)].into_iter().collect(), ..Rules::default() }
 }
 
@@ -266,6 +266,7 @@ impl Pays {
             currency: usd(),
             lines: vec![PaidLine { facts, priced: Ok(pricing) }],
             paid_minor: Some(self.paid_minor + 250),
+            topup_request: None,
             paid_at: Some(minute(self.minute)),
         })))
     }

@@ -140,10 +140,12 @@ impl Player<'_> {
         observed: &mut Observed,
     ) -> Result<(), PlayError> {
         self.scratch.set_clock(at).await?;
-        let grace = Duration::try_from(self.catalog.rules().expiry_grace).unwrap_or_default();
+        let rules = self.catalog.rules();
+        let grace = Duration::try_from(rules.expiry_grace).unwrap_or_default();
         let mut cursor = DueCursor::default();
         loop {
-            let mut due = self.scratch.store().due(&mut cursor, Some(grace), DUE_MAX).await?;
+            let store = self.scratch.store();
+            let mut due = store.due(&mut cursor, Some(grace), &rules, DUE_MAX).await?;
             due.retain(|one| !self.done.contains(&one.id()));
             due.sort_by(|left, right| left.order().cmp(&right.order()));
             let Some(first) = due.first() else { break };

@@ -119,6 +119,7 @@ impl PlainLot<'_> {
             counted: Credits::ZERO,
             expired: Credits::ZERO,
             is_pending: false,
+            is_warned: false,
             promotional: self.promotional,
             priority: PRIORITY_DEFAULT,
             applies_to: Vec::new(),

@@ -213,6 +213,7 @@ impl Grant {
             counted: Credits::ZERO,
             expired: Credits::ZERO,
             is_pending: false,
+            is_warned: false,
             promotional,
             priority: self.terms.priority,
             applies_to: self.terms.applies_to.clone(),

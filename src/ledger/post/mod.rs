@@ -5,6 +5,8 @@
 //! leaves nothing behind but its record, so its neighbours in the batch never notice.
 
 mod adjust;
+mod answer;
+mod attend;
 mod desk;
 mod forfeits;
 mod forget;
@@ -20,12 +22,14 @@ mod usage;
 mod working;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::book::{Book, Met, Record};
 use super::command::{Asks, Command, Request};
 use super::desk::{OnDesk, Waiver};
+use super::money::{Currency, Money};
 use super::names::{EventKey, Name, Timestamp};
 use super::notices::ParkedNotice;
 use super::outcome::{AppliedReason, Reason, Rejection, Verdict};
@@ -41,9 +45,16 @@ pub struct Rules {
     pub late_usage: SignedDuration,
     /// How long after a lot's time is over its expiry is posted (semantics 7.2).
     pub expiry_grace: SignedDuration,
+    /// What a package costs for a quantity of one, by its id and a currency.
+    pub prices: Arc<HashMap<(Name, Currency), i64>>,
 }
 
 impl Rules {
+    pub(super) fn price(&self, package: &Name, currency: Currency) -> Option<Money> {
+        let minor = self.prices.get(&(package.clone(), currency))?;
+        Some(Money { currency, minor: *minor })
+    }
+
     pub fn watch(&self, unit: &Name) -> Watch {
         self.units.get(unit).cloned().unwrap_or_default()
     }
@@ -70,7 +81,12 @@ pub fn decide(book: &mut Book, rules: &Rules, request: &Request, now: Timestamp)
             record
         }
         Met::Before(key) => again(book, request, key, occurred_at),
-        Met::Differing => conflict(book, request, occurred_at),
+        Met::Differing => {
+            answer::paid(book, request);
+            let record = conflict(book, request, occurred_at);
+            answer::unposted(book, rules, request, &record, clock);
+            record
+        }
         Met::Correcting(older) => desk::supersede(book, rules, request, older, clock),
     }
 }
@@ -107,6 +123,7 @@ fn keep(book: &mut Book, request: &Request, record: &Record) {
 
 fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Record {
     let occurred_at = clock.occurred_at;
+    answer::paid(book, request);
     let posted = match &request.asks {
         Asks::Nothing => Ok(Record::of(request, occurred_at, Verdict::Ignored)),
         Asks::Noted => {
@@ -119,6 +136,9 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             refund::refund(book, rules, request, refund, clock)
         }
         Asks::Command(Command::Use(usage)) => usage::draw(book, rules, request, usage, clock),
+        Asks::Command(Command::Fail(failure)) => {
+            Ok(answer::failed(book, rules, request, failure, clock))
+        }
         Asks::Command(Command::Adjust(adjustment)) => {
             adjust::adjust(book, rules, request, adjustment, clock)
         }
@@ -139,7 +159,10 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             unuse::reverse(book, rules, request, reversal, clock)
         }
     };
-    posted.unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)))
+    let record = posted
+        .unwrap_or_else(|rejection| Record::of(request, occurred_at, Verdict::Parked(rejection)));
+    answer::unposted(book, rules, request, &record, clock);
+    record
 }
 
 fn tell_parked(book: &mut Book, request: &Request, record: &Record, rejection: Rejection) {

@@ -1,4 +1,5 @@
-//! What time asks of a lot: to open, or to expire (semantics 4.5, 7.1, 7.2).
+//! What time asks: that a lot opens, that its coming expiry is told, that it expires, that a balance
+//! is looked at again (semantics 4.5, 7.1, 7.2, 8.2, 8.4, 8.5).
 //!
 //! Whether it is due was asked of the books' clock by whoever found it due. What has happened to
 //! the lot since, such as a refund that took everything, is asked here.
@@ -27,14 +28,20 @@ pub(super) fn run(
     let purchase = due.purchase.and_then(|id| book.purchases.get(&id));
     let about = purchase.map(About::of).unwrap_or_default();
     let mut working = Working::new(request, rules, account, clock);
-    let lot = working.balance(&due.unit).lot(due.lot).cloned();
+    let balance = working.balance(&due.unit);
+    let lot = due.lot.and_then(|no| balance.lot(no)).cloned();
     let record = match lot.filter(|lot| lot.remaining.is_positive()) {
+        _ if due.kind == DueKind::Look => working.finish(book)?,
+        Some(lot) if due.kind == DueKind::Warn => {
+            warn(&mut working, &due.unit, &lot, about);
+            working.finish(book)?
+        }
         Some(lot) if due.kind == DueKind::Expire => {
             expire(&mut working, &due.unit, &lot, about)?;
             working.finish(book)?
         }
         Some(lot) if lot.is_pending => {
-            let line = purchase.and_then(|purchase| purchase.line_of(&due.unit, due.lot));
+            let line = purchase.and_then(|purchase| purchase.line_of(&due.unit, lot.no));
             let terms = line.and_then(|line| line.terms.clone());
             let terms = terms.ok_or_else(|| {
                 Reason::Refused.because("the purchase of its lot was not loaded with the batch")
@@ -51,6 +58,15 @@ pub(super) fn run(
         }
     };
     Ok(Record { purchase: due.purchase, ..record })
+}
+
+/// Tells once that what remains of a lot will expire, if it still will.
+fn warn(working: &mut Working<'_>, unit: &Name, lot: &Lot, about: About) {
+    working.balance(unit).warn(lot.no);
+    if lot.is_usable(working.now) && !lot.is_warned {
+        let tells = Tells::Expiring { credits: lot.remaining, expires_at: lot.expires_at };
+        working.tell(unit, tells, About { package: Some(lot.package.clone()), ..about });
+    }
 }
 
 /// Takes exactly what remains. Of a lot that never opened nobody has heard, so nothing is told.

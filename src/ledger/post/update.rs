@@ -76,10 +76,8 @@ fn set(working: &mut Working<'_>, rules: &Rules, unit: &Name, said: &UnitUpdate)
     }
     working.account.settings.insert(unit.clone(), own);
     let after = working.account.watch(unit, rules.watch(unit));
-    if after != before {
-        let is_new = |line: &Credits| !before.thresholds.contains(line);
-        working.rewatched(unit, after.thresholds.into_iter().filter(is_new).collect());
-    }
+    let is_new = |line: &Credits| !before.thresholds.contains(line);
+    working.rewatched(unit, after.thresholds.into_iter().filter(is_new).collect());
     true
 }
 

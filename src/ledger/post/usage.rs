@@ -1,5 +1,6 @@
 //! Usage draws lots in their order (semantics 5).
 
+use super::attend::{Touched, attend};
 use super::unuse::{self, Refused};
 use super::working::Working;
 use super::{Clock, Rules};
@@ -9,7 +10,7 @@ use crate::ledger::book::{Book, Record, Span, Used};
 use crate::ledger::command::{Request, Usage};
 use crate::ledger::entry::{Cause, Entry, EntryKind};
 use crate::ledger::names::LotNo;
-use crate::ledger::notices::{About, Notice, Sender, Tells, judge};
+use crate::ledger::notices::{Notice, Sender, Tells};
 use crate::ledger::outcome::{AppliedReason, Rejection, Verdict};
 use crate::ledger::terms::WhenShort;
 use crate::ledger::usage::{Draw, DrawSlice, DrawnFrom, Standing, UsageRecord};
@@ -43,10 +44,7 @@ fn draw_in_place(
     let account = book.account_mut(&usage.account)?;
     let mut record = Record::of(request, occurred_at, Verdict::Applied(None));
     record.account = Some(account.id);
-    let (watch, limit) = (
-        account.watch(&usage.unit, rules.watch(&usage.unit)),
-        account.overdraft_limit(&usage.unit),
-    );
+    let limit = account.overdraft_limit(&usage.unit);
     let balance = account.balance_mut(&usage.unit);
     let before = balance.balance;
     let plan = Plan::of(balance, usage, limit, rules, clock)?;
@@ -59,7 +57,9 @@ fn draw_in_place(
         }));
     } else {
         plan.post(balance, &cause, entries)?;
-        tells = judge(balance, before, &watch, &[], &cause, flips)?;
+        let (unit, now) = (&usage.unit, clock.now);
+        let touched = Touched { unit, before, set: &[], cause: &cause, now };
+        tells = attend(account, rules, &touched, flips)?;
         match (entries.first(), entries.last()) {
             (Some(first), Some(last)) => record.postings.push(Span {
                 unit: usage.unit.clone(),
@@ -72,7 +72,10 @@ fn draw_in_place(
     let sender = Sender { request, occurred_at };
     let notices: Vec<Notice> = tells
         .into_iter()
-        .map(|tells| sender.notice(account, &usage.unit, tells, About::default()))
+        .map(|tells| {
+            let about = tells.about();
+            sender.notice(account, &usage.unit, tells, about)
+        })
         .collect();
     book.journal.notices.extend(notices);
     book.journal.entries.append(entries);

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use super::attend::{Touched, attend};
 use super::{Clock, Rules};
 use crate::ledger::account::{Account, Balance};
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{AdjustmentRecord, Book, Joined, Record, Span};
 use crate::ledger::command::Request;
 use crate::ledger::entry::{Cause, Entry, EntryKind};
+use crate::ledger::latches::Flip;
 use crate::ledger::names::{LotNo, Name, Timestamp};
-use crate::ledger::notices::{About, Flip, Notice, Sender, Tells, judge};
+use crate::ledger::notices::{About, Notice, Sender, Tells};
 use crate::ledger::outcome::{AppliedReason, Verdict};
 use crate::ledger::purchase::ReversalRecord;
 
@@ -164,15 +166,16 @@ impl<'a> Working<'a> {
         self.set.insert(unit.clone(), set);
     }
 
-    /// Judges every touched unit's thresholds, once, after the last movement (semantics 8.3).
+    /// Looks at every touched balance, once, after the last movement (semantics 8.3).
     pub(super) fn judge(&mut self) -> Result<(), Overflow> {
         for (unit, before) in self.before.clone() {
-            let watch = self.account.watch(&unit, self.rules.watch(&unit));
-            let (cause, set) = (self.cause, self.set.remove(&unit).unwrap_or_default());
-            let balance = self.account.balance_mut(&unit);
-            let tells = judge(balance, before, &watch, &set, &cause, &mut self.flips)?;
+            let set = self.set.remove(&unit).unwrap_or_default();
+            let (cause, now) = (&self.cause, self.now);
+            let touched = Touched { unit: &unit, before, set: &set, cause, now };
+            let tells = attend(&mut self.account, self.rules, &touched, &mut self.flips)?;
             for tells in tells {
-                self.tell(&unit, tells, About::default());
+                let about = tells.about();
+                self.tell(&unit, tells, about);
             }
         }
         Ok(())
