@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::events::{payment, refund};
+use crate::events::{named_refund, payment, refund};
 use crate::world::World;
 
 #[tokio::test]
@@ -29,6 +29,26 @@ async fn an_operator_sees_what_waits_and_gives_it_up() {
     assert!(half.contains("shop/r2"), "{half}");
     assert_eq!(world.ends(1, &["purchase", "in_7"]).await, "no purchase is known as in_7\n");
     assert_eq!(world.ends(0, &["waiting"]).await, "nothing waits for its payment or its usage\n");
+    daemon.stop().await;
+    world.proves().await;
+}
+
+#[tokio::test]
+async fn a_refund_of_several_words_is_given_up_whole() {
+    let world = World::new().await;
+    let daemon = world.daemon().await;
+    world.publish(&[named_refund("r1", "in_1", "re_1", "pending")]).await;
+    world.until_known(1).await;
+    world.publish(&[named_refund("r2", "in_1", "re_1", "succeeded")]).await;
+    world.until_known(2).await;
+
+    let discard = ["waiting", "discard", "shop/r2", "--reason", "sent twice", "--actor", "ada"];
+    assert_eq!(world.ends(0, &discard).await, "shop/r2 discarded\n");
+
+    assert!(world.ends(0, &["waiting"]).await.starts_with("nothing waits"));
+    world.publish(&[payment("p1", "acme", "in_1")]).await;
+    world.until_known(4).await;
+    assert_eq!(world.balance("acme").await, (15_000, 0));
     daemon.stop().await;
     world.proves().await;
 }
