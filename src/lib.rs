@@ -2,7 +2,7 @@
 //! in effect.
 //!
 //! Modules in reading order. Arrows only point upwards in this list (`tests/tidy.rs` holds it), and
-//! the first seven are pure: no clock, no randomness, no network, no logging.
+//! the first eight are pure: no clock, no randomness, no network, no logging.
 //!
 //! | module | is | must not know |
 //! | --- | --- | --- |
@@ -13,6 +13,7 @@
 //! | [`notice`] | from typed values to wire | servers |
 //! | [`memory`] | the books in memory, with a clock of their own | servers |
 //! | [`scenario`] | scenario files: what happens, what is expected, where it differs | servers |
+//! | [`simulation`] | many events in memory, also by two catalogs | servers |
 //! | [`secret`] | a text that is never printed | what it opens |
 //! | [`store`] | the books in Postgres | the broker |
 //! | [`broker`] | `RabbitMQ`: topology, subscription, publisher | the database |
@@ -29,6 +30,7 @@ pub mod mistake;
 pub mod notice;
 pub mod scenario;
 pub mod secret;
+pub mod simulation;
 
 #[cfg(feature = "servers")]
 pub mod broker;

@@ -1,4 +1,5 @@
-//! `creditd test` as it is called: what it prints, how it ends, and the rule book on Postgres.
+//! `creditd test` and `creditd simulate` as they are called: what they print, how they end, and the
+//! rule book on Postgres.
 
 #![allow(
     clippy::unwrap_used,
@@ -210,4 +211,120 @@ fn without_a_database_server_it_ends_in_69() {
     let output = creditd(folder.path(), &["test", "a.toml", "--database", "--config", "c"]);
 
     assert_eq!(output.status.code(), Some(69), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const EVENTS: &str = r##"# A story.
+{"specversion":"1.0","source":"shop","id":"p1","type":"payment.succeeded","time":"2026-01-01T00:00:00Z","data":{"account":"acme","invoice_id":"in_1","currency":"USD","lines":[{"product":"prod_100","amount":"100.00"}]}}
+
+{"specversion":"1.0","source":"shop","id":"p2","type":"payment.succeeded","time":"2026-01-02T00:00:00Z","data":{"account":"beta","invoice_id":"in_2","currency":"USD","lines":[{"product":"prod_gone","amount":"1.00"}]}}
+{"specversion":"1.0","source":"shop","id":"r1","type":"invoice.refunded","time":"2026-01-03T00:00:00Z","data":{"invoice_id":"in_1","amount":"40.00"}}
+{"specversion":"1.0","source":"shop","id":"r1","type":"invoice.refunded","time":"2026-01-04T00:00:00Z","data":{"invoice_id":"in_1","amount":"40.00"}}
+"##;
+
+fn simulated(folder: &Path, args: &[&str]) -> Value {
+    let args = [&["--json", "simulate", "events.jsonl", "--config", "."], args].concat();
+    let output = creditd(folder, &args);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_simulation_tells_what_is_left_what_was_told_and_what_parked() {
+    let folder = folder(&[("events.jsonl", EVENTS), ("catalog.toml", CATALOG)]);
+
+    let done = simulated(folder.path(), &[]);
+
+    assert_eq!(done["events"], 4);
+    assert_eq!(done["outcomes"], serde_json::json!({"applied": 2, "duplicate": 1, "parked": 1}));
+    assert_eq!(
+        (&done["from"], &done["until"]),
+        (&Value::from("2026-01-01T00:00:00Z"), &Value::from("2026-01-04T00:00:00Z"),)
+    );
+    let holding = &done["accounts"]["acme"]["CRD"];
+    assert_eq!(
+        (&holding["balance"], &holding["lots"][0]["remaining"]),
+        (&Value::from("60"), &Value::from("60"),)
+    );
+    assert_eq!(
+        done["notices"],
+        serde_json::json!({"balance.credited": 1, "balance.revoked": 1, "event.parked": 1})
+    );
+    assert_eq!(done["first_parked"][0]["reason"], "unknown_package");
+    let said = said(&creditd(
+        folder.path(),
+        &["simulate", "events.jsonl", "--config", ".", "--limit", "1"],
+    ));
+    assert!(said.contains("shop/p2 (unknown_package): no package for product"), "{said}");
+    assert!(said.contains("and 2 more"), "{said}");
+}
+
+#[test]
+fn a_simulation_follows_events_whose_outcome_another_one_moves() {
+    let final_sale = format!("{CATALOG}refundable = false\n");
+    let events = r#"{"specversion":"1.0","source":"shop","id":"r1","type":"invoice.refunded","time":"2026-01-01T00:00:00Z","data":{"invoice_id":"in_1","full":true}}
+{"specversion":"1.0","source":"shop","id":"p1","type":"payment.succeeded","data":{"account":"acme","invoice_id":"in_1","currency":"USD","lines":[{"product":"prod_gone","amount":"1.00"}]}}
+{"specversion":"1.0","source":"shop","id":"p1","type":"payment.succeeded","data":{"account":"acme","invoice_id":"in_1","currency":"USD","lines":[{"product":"prod_100","amount":"1.00"}]}}"#;
+    let folder = folder(&[("events.jsonl", events), ("catalog.toml", &final_sale)]);
+
+    let done = simulated(folder.path(), &[]);
+
+    // The refund waited, and is refused when its payment comes; the first p1 was corrected.
+    assert_eq!(done["outcomes"], serde_json::json!({"applied": 1, "ignored": 1, "parked": 1}));
+    let parked = done["first_parked"].as_array().unwrap();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(
+        (&parked[0]["id"], &parked[0]["reason"]),
+        (&Value::from("r1"), &Value::from("not_refundable"),)
+    );
+}
+
+#[test]
+fn two_catalogs_are_compared_by_event_and_by_account() {
+    let more = CATALOG.replace("credits = \"100\"", "credits = \"200\"");
+    let folder =
+        folder(&[("events.jsonl", EVENTS), ("catalog.toml", CATALOG), ("new/catalog.toml", &more)]);
+
+    let same = simulated(folder.path(), &["--against", "."]);
+    let other = simulated(folder.path(), &["--against", "new"]);
+
+    assert_eq!(
+        (&same["differing_events"], &same["differing_holdings"]),
+        (&Value::from(0), &serde_json::json!([]),)
+    );
+    assert_eq!(other["differing_events"], 2);
+    let first = &other["first_differing"][0];
+    assert_eq!((&first["event"], &first["number"]), (&Value::from("shop/p1"), &Value::from(1)));
+    assert_eq!(
+        (&first["ours"]["entries"][0]["credits"], &first["theirs"]["entries"][0]["credits"]),
+        (&Value::from("100"), &Value::from("200"),)
+    );
+    let holding = &other["differing_holdings"][0];
+    assert_eq!(
+        (&holding["ours"]["balance"], &holding["theirs"]["balance"]),
+        (&Value::from("60"), &Value::from("120"),)
+    );
+    let args = ["simulate", "events.jsonl", "--config", ".", "--against", "new"];
+    let said = said(&creditd(folder.path(), &args));
+    assert!(said.contains("first:  applied: granted 100 CRD → 100; balance.credited"), "{said}");
+}
+
+#[test]
+fn a_simulation_of_nothing_or_of_what_is_not_there_ends_in_1() {
+    let folder = folder(&[("events.jsonl", "# nothing\n"), ("catalog.toml", CATALOG)]);
+
+    for file in ["events.jsonl", "no-such.jsonl"] {
+        let output = creditd(folder.path(), &["simulate", file, "--config", "."]);
+        assert_eq!(output.status.code(), Some(1), "{file}");
+    }
+    let output = creditd(folder.path(), &["simulate", "events.jsonl", "--config", "nowhere"]);
+    assert_eq!(output.status.code(), Some(78));
+}
+
+/// The story that `make demo` tells, without a server.
+#[test]
+fn the_story_of_the_demo_can_be_simulated() {
+    let output = creditd(root(), &["--json", "simulate", "examples/story.jsonl"]);
+    let done: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    assert_eq!(done["accounts"]["ada"]["CRD"]["balance"], "159.98");
 }

@@ -29,7 +29,7 @@ const LINES_WITHOUT_HEADER: usize = 50;
 const TOO_LONG: [&str; 0] = [];
 
 /// What a part may name of ours, besides itself.
-const MAY_NAME: [(&str, &[&str]); 15] = [
+const MAY_NAME: [(&str, &[&str]); 16] = [
     ("ledger", &[]),
     ("mistake", &[]),
     ("catalog", &["ledger", "mistake"]),
@@ -37,6 +37,7 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ("notice", &["ledger", "catalog"]),
     ("memory", &["ledger", "catalog", "event", "notice"]),
     ("scenario", &["ledger", "mistake", "catalog", "event", "notice", "memory"]),
+    ("simulation", &["ledger", "catalog", "event", "notice", "memory", "scenario"]),
     ("secret", &[]),
     ("store", &["ledger", "notice", "secret"]),
     ("broker", &["event", "secret"]),
@@ -46,8 +47,19 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "ledger", "catalog", "event", "notice", "store", "broker", "settings", "observe",
-            "daemon", "mistake", "memory", "scenario",
+            "ledger",
+            "catalog",
+            "event",
+            "notice",
+            "store",
+            "broker",
+            "settings",
+            "observe",
+            "daemon",
+            "mistake",
+            "memory",
+            "scenario",
+            "simulation",
         ],
     ),
     ("main", &["cli"]),

@@ -9,12 +9,14 @@ mod claims;
 pub mod desk;
 pub mod explain;
 pub mod history;
+mod lines;
 mod migrate;
 pub mod notices;
 mod output;
 pub mod parked;
 mod publish;
 pub mod purchase;
+mod simulate;
 mod test;
 pub mod verify;
 pub mod waiting;
@@ -31,7 +33,7 @@ use crate::catalog::Catalog;
 use crate::daemon::{self, DaemonError, chain};
 use crate::mistake::Mistake;
 use crate::observe::logs;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Parser)]
@@ -64,6 +66,8 @@ enum Command {
     Check(check::Args),
     /// Play scenario files against their catalog
     Test(test::Args),
+    /// Put events through the rules in memory and show what they leave
+    Simulate(simulate::Args),
     /// Bring the database's schema up to date
     Migrate,
     /// Publish events from files, one a line
@@ -148,6 +152,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Command::Check(args) => check::run(&context, args, output).await,
         Command::Test(args) => test::run(&context, &args, output).await,
+        Command::Simulate(args) => simulate::run(&context, &args, output),
         Command::Run => run(&context).await,
         Command::Migrate => migrate::run(&context.settings()?, output).await,
         Command::Publish(args) => publish::run(&context.settings()?, args, output).await,
@@ -206,6 +211,15 @@ async fn run(context: &Context) -> Result<Exit, CliError> {
 impl Context {
     fn settings(&self) -> Result<Settings, Vec<Mistake>> {
         Settings::load(&self.dir, &self.overrides)
+    }
+
+    /// The settings, all of them their defaults where there is no file.
+    fn settings_if_any(&self) -> Result<Settings, Vec<Mistake>> {
+        let file = self.dir.join(settings::FILE);
+        match file.exists() {
+            true => self.settings(),
+            false => Settings::parse(&file, "", std::env::vars_os(), &self.overrides),
+        }
     }
 
     fn catalog(&self) -> Result<Catalog, Vec<Mistake>> {

@@ -1,11 +1,8 @@
 //! `creditd publish FILE…`: puts events on the broker, one a line, and waits for every confirm.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::lines::{Lines, spinner};
 use super::{CliError, Exit, Output};
 use crate::broker::{BrokerSettings, Outgoing, Publication, Publisher, ensure_topology};
 use crate::settings::Settings;
@@ -20,23 +17,18 @@ pub(super) struct Args {
 
 /// Publications that wait for their confirms together.
 const WINDOW: usize = 1_000;
-/// A line longer than this is no event of anybody's.
-const LINE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// # Errors
 /// [`CliError`] when a file can't be read, the broker is away, or a line is taken by no queue.
 pub(super) async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
     ensure_topology(&settings.broker).await.map_err(CliError::broker)?;
     let mut publisher = Publisher::open(&settings.broker).await.map_err(CliError::broker)?;
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}") {
-        bar.set_style(style);
-    }
+    let bar = spinner();
     let mut published = 0_u64;
     for path in &args.files {
         let mut lines = Lines::open(path)?;
         loop {
-            let window = lines.window(&settings.broker)?;
+            let window = window(&mut lines, &settings.broker)?;
             if window.is_empty() {
                 break;
             }
@@ -66,42 +58,15 @@ fn refuse_unless_confirmed(outcomes: &[Publication]) -> Result<(), CliError> {
     }
 }
 
-struct Lines {
-    path: PathBuf,
-    reader: Box<dyn BufRead>,
-}
-
-impl Lines {
-    fn open(path: &PathBuf) -> Result<Self, CliError> {
-        let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
-            true => Box::new(std::io::stdin().lock()),
-            false => {
-                let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-                Box::new(BufReader::new(file))
-            }
-        };
-        Ok(Self { path: path.clone(), reader })
-    }
-
-    fn window(&mut self, broker: &BrokerSettings) -> Result<Vec<Outgoing>, CliError> {
-        let mut window = Vec::new();
-        while window.len() < WINDOW {
-            let mut line = Vec::new();
-            let read = (&mut self.reader).take(LINE_MAX_BYTES).read_until(b'\n', &mut line);
-            if read.map_err(|error| unreadable(&self.path, &error))? == 0 {
-                break;
-            }
-            let text = line.trim_ascii();
-            if !text.is_empty() && !text.starts_with(b"#") {
-                window.push(outgoing(text, broker));
-            }
+fn window(lines: &mut Lines, broker: &BrokerSettings) -> Result<Vec<Outgoing>, CliError> {
+    let mut window = Vec::new();
+    while window.len() < WINDOW {
+        match lines.next_event()? {
+            Some(line) => window.push(outgoing(&line, broker)),
+            None => break,
         }
-        Ok(window)
     }
-}
-
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> CliError {
-    CliError::found(format!("{} can't be read: {error}", path.display()))
+    Ok(window)
 }
 
 /// An event whose type the queue is bound to goes through the exchange, as a billing system's

@@ -35,7 +35,7 @@ pub struct Ending {
 }
 
 /// One account in one unit, amounts in whole units.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Holding {
     pub balance: String,
     pub overdraft: String,

@@ -97,6 +97,20 @@ fn numeral(text: &str) -> Option<(bool, &str, &str)> {
     Some((text.starts_with('-') && !is_nothing, whole, fraction))
 }
 
+/// A number is a text there, too.
+impl serde::Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Table(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
+            }
+        }
+    }
+}
+
 impl From<serde_json::Value> for Value {
     fn from(json: serde_json::Value) -> Self {
         match json {
