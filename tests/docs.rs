@@ -1,7 +1,7 @@
 //! The documentation is right: its examples are run, its links lead somewhere, its codes are all.
 //!
 //! The examples of docs/events.md are one story: every ```json event is read and decided in
-//! memory in the order of the page, and every ```json notice must be one that the story sent.
+//! memory in the order of the page, what is due in between too, and every ```json notice must be one that the story sent.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use creditd::catalog::Catalog;
-use creditd::event::{KINDS, Message, Sources, read};
+use creditd::event::{KINDS, Message, Sources, due_requests, read};
 use creditd::ledger::{AppliedReason, Book, EntryKind, Reason, Remedy, Timestamp, Verdict, decide};
 use creditd::notice::{Publication, Wire, render, render_parked};
 use creditd::observe::metrics::Metrics;
@@ -140,6 +140,9 @@ fn story() -> Story {
         now += jiff::SignedDuration::from_mins(1);
         let verdict = decide(&mut book, &rules, &request, now).verdict;
         endings.push((block.line, reason.to_owned(), verdict));
+        for due in due_requests(&book, &rules, now) {
+            decide(&mut book, &rules, &due, now);
+        }
     }
     let notices = book.journal.notices.iter().map(|notice| render(notice, &catalog));
     let parked = book.journal.parked_notices.iter().map(render_parked);
@@ -215,6 +218,7 @@ fn every_type_of_notice_has_an_example() {
         "balance.adjusted",
         "balance.credited",
         "balance.depleted",
+        "balance.expired",
         "balance.low",
         "balance.recovered",
         "balance.reset",

@@ -34,13 +34,16 @@ pub(super) const KEYS: Keys = Keys {
         "promotional",
         "priority",
         "applies_to",
+        "available_after",
+        "expires_after",
+        "expires",
         "restore_forfeited",
         "when_spent",
         "refundable",
         "revoke_on_dispute",
         "account_kinds",
     ],
-    later: &["available_after", "expires_after", "expires"],
+    later: &[],
 };
 
 pub(super) const PRICE_KEYS: Keys = Keys { known: &["currency", "amount"], later: &[] };
@@ -49,7 +52,7 @@ pub(super) const TIER_KEYS: Keys = Keys { known: &["from", "per_money"], later: 
 const MEASURES: [&str; 3] = ["credits", "per_money", "tiers"];
 const RESET_KEYS: [&str; 4] =
     ["reset_scope", "rollover_max", "reset_overdraft", "restore_forfeited"];
-const TERM_KEYS: [&str; 11] = [
+const TERM_KEYS: [&str; 14] = [
     "unit",
     "credits",
     "per_money",
@@ -59,6 +62,9 @@ const TERM_KEYS: [&str; 11] = [
     "promotional",
     "priority",
     "applies_to",
+    "available_after",
+    "expires_after",
+    "expires",
     "when_spent",
     "revoke_on_dispute",
 ];

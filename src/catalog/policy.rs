@@ -19,7 +19,7 @@ pub(super) struct Policy {
 }
 
 pub(super) const KEYS: Keys =
-    Keys { known: &["ignore"], later: &["late_usage", "expiry_grace", "notify_interval"] };
+    Keys { known: &["ignore", "late_usage", "expiry_grace"], later: &["notify_interval"] };
 
 /// Unless said; late usage waits for no longer than the expiry does.
 const EXPIRY_GRACE_DEFAULT: SignedDuration = SignedDuration::from_hours(1);

@@ -3,6 +3,7 @@
 mod mistakes;
 mod prices;
 mod shipped;
+mod times;
 mod usage;
 mod warnings;
 

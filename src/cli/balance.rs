@@ -1,4 +1,4 @@
-//! `creditd balance ACCOUNT`: balances and open lots.
+//! `creditd balance ACCOUNT`: balances, open lots and pending ones.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::output::{CommandError, Ending, Output, Unknown, counted, lines, seconds, table};
 use crate::store::own::OwnSettings;
-use crate::store::reading::{AccountHoldings, Holding, OpenLot, holdings};
+use crate::store::reading::{AccountHoldings, HeldLot, Holding, holdings};
 
 /// Balances and open lots of an account.
 #[derive(Clone, Debug, clap::Args)]
@@ -59,26 +59,46 @@ fn paragraph(holding: &Holding) -> String {
         }
     }
     let _ = writeln!(text, "  ({})", seconds(holding.updated_at));
-    if holding.lots.is_empty() {
-        text.push_str("no lot is open\n");
-        return text;
+    match holding.lots.len() {
+        0 => text.push_str("no lot is open\n"),
+        open => {
+            let _ = writeln!(text, "{} open, drawn in this order:", counted_lots(open));
+            text.push_str(&rows(&holding.lots, false));
+        }
     }
-    let open = u64::try_from(holding.lots.len()).unwrap_or(u64::MAX);
-    let _ = writeln!(text, "{} open, drawn in this order:", counted(open, "lot"));
-    let header = ["lot", "remaining", "granted", "package", "for", "expires"];
+    if !holding.pending_lots.is_empty() {
+        let pending = counted_lots(holding.pending_lots.len());
+        let _ = writeln!(text, "{pending} pending, not usable yet:");
+        text.push_str(&rows(&holding.pending_lots, true));
+    }
+    text
+}
+
+fn counted_lots(count: usize) -> String {
+    counted(u64::try_from(count).unwrap_or(u64::MAX), "lot")
+}
+
+fn rows(held: &[HeldLot], are_pending: bool) -> String {
+    let mut header = vec!["lot", "remaining", "granted", "package", "for", "expires"];
+    if are_pending {
+        header.insert(5, "opens");
+    }
     let mut lots = table(&header, &[0, 1, 2]);
-    for lot in &holding.lots {
-        lots.add_row([
+    for lot in held {
+        let mut row = vec![
             lot.lot.to_string(),
             lot.remaining.clone(),
             lot.granted.clone(),
             package(lot),
             scope(lot),
             lot.expires_at.map_or_else(|| "never".to_owned(), seconds),
-        ]);
+        ];
+        if are_pending {
+            row.insert(5, seconds(lot.opened_at));
+        }
+        lots.add_row(row);
     }
-    text.push_str(&lines(&lots));
-    text
+    lines(&lots)
 }
 
 /// A line a setting; what the catalog says is left out.
@@ -105,14 +125,14 @@ fn settings(own: &OwnSettings) -> String {
         .collect()
 }
 
-fn package(lot: &OpenLot) -> String {
+fn package(lot: &HeldLot) -> String {
     match lot.promotional {
         true => format!("{} (promotional)", lot.package),
         false => lot.package.clone(),
     }
 }
 
-fn scope(lot: &OpenLot) -> String {
+fn scope(lot: &HeldLot) -> String {
     match lot.applies_to.is_empty() {
         true => "everything".to_owned(),
         false => lot.applies_to.join(", "),

@@ -145,7 +145,7 @@ fn why_without_entries(reason: AppliedReason) -> &'static str {
         }
         AppliedReason::Known => "it said nothing new, or only added a reference, rule 3.2",
         AppliedReason::Zero => {
-            "it costs nothing, its share rounds to no step, or nothing is to be given back, rule 2.3"
+            "it had nothing to move: no cost, less than a step, or nothing left, rule 2.3"
         }
         AppliedReason::Unsettled => {
             "nothing follows from it yet, or nothing any more, rules 4.6 and 4.7"

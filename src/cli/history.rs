@@ -89,11 +89,15 @@ fn row(entry: &Movement) -> [String; 8] {
     if let (Some(actor), Some(reason)) = (&entry.adjusted_by, &entry.adjusted_because) {
         let _ = write!(event, " by {actor}: {reason}");
     }
+    let kind = match entry.pending {
+        true => format!("{} (pending)", entry.kind),
+        false => entry.kind.clone(),
+    };
     [
         seconds(entry.recorded_at),
         entry.unit.clone(),
         entry.seq.to_string(),
-        entry.kind.clone(),
+        kind,
         credits,
         entry.balance_after.clone(),
         lot,

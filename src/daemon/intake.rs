@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::clock::Flow;
 use super::lanes::{Arrived, lanes};
 use super::poster::{Poster, Settled};
 use super::retry::Retry;
@@ -47,12 +48,16 @@ pub(super) struct Intake {
     pub(super) health: Health,
     /// Tells the relay of this daemon that notices wait.
     pub(super) wake: Arc<Notify>,
+    /// For the clock, which gives way to events.
+    pub(super) flow: watch::Sender<Flow>,
 }
 
 /// How long the loop may go without moving before `/livez` says so: a round waits for its slowest
 /// transaction, which is bounded by the statement timeout and retried.
 const STILL_AT_MOST: Duration = Duration::from_secs(30);
 const TOUCH_EVERY: Duration = Duration::from_secs(5);
+/// A broker pushes what it has: who hears nothing for so long has taken all that waited.
+const EMPTY_AFTER: Duration = Duration::from_secs(1);
 
 impl Intake {
     /// Consumes until `shutdown`, over as many connections as it takes.
@@ -178,6 +183,11 @@ impl Session<'_> {
             if is_idle && !self.staged.is_empty() {
                 self.start_round(shutdown);
             }
+            let flow = self.tell_flow();
+            let nap = match flow.is_busy || flow.has_been_empty {
+                true => TOUCH_EVERY,
+                false => EMPTY_AFTER,
+            };
             let room = round_max.saturating_sub(self.staged.len());
             tokio::select! {
                 biased;
@@ -199,9 +209,20 @@ impl Session<'_> {
                     self.stage(gathered?);
                 }
                 () = shutdown.requested(), if !shutdown.is_requested() => {}
-                () = tokio::time::sleep(TOUCH_EVERY) => {}
+                () = tokio::time::sleep(nap) => {
+                    let is_empty = !flow.is_busy;
+                    self.intake.flow.send_modify(|flow| flow.has_been_empty |= is_empty);
+                }
             }
         }
+    }
+
+    /// Lets the clock know whether a round is in work.
+    fn tell_flow(&self) -> Flow {
+        let is_busy = !(self.running.is_empty() && self.staged.is_empty());
+        let flow = &self.intake.flow;
+        flow.send_if_modified(|flow| std::mem::replace(&mut flow.is_busy, is_busy) != is_busy);
+        *flow.borrow()
     }
 
     fn stage(&mut self, deliveries: Vec<Delivery>) {

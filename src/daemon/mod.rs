@@ -4,6 +4,7 @@
 //! wait for a signal, drain within the grace. Everything spawned lives in one set; the first loop
 //! to end ends the rest.
 
+mod clock;
 mod gauges;
 mod intake;
 mod lanes;
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use self::clock::{Clock, Flow};
 use self::gauges::Gauges;
 use self::intake::Intake;
 use self::listener::Listener;
@@ -139,6 +141,15 @@ fn spawn_loops(
     shutdown: &Shutdown,
 ) {
     let (wake, heard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (new_flow, flow) = watch::channel(Flow::default());
+    let clock = Clock {
+        store: store.clone(),
+        catalog: catalog.clone(),
+        metrics: metrics.clone(),
+        health: health.clone(),
+        wake: wake.clone(),
+        flow,
+    };
     let intake = Intake {
         store: store.clone(),
         broker: settings.broker.clone(),
@@ -150,6 +161,7 @@ fn spawn_loops(
         metrics: metrics.clone(),
         health: health.clone(),
         wake: wake.clone(),
+        flow: new_flow,
     };
     let relay = Relay {
         store: store.clone(),
@@ -168,6 +180,7 @@ fn spawn_loops(
     };
     let gauges = Gauges { store: store.clone(), metrics: metrics.clone(), health: health.clone() };
     tasks.spawn(intake.run(shutdown.clone()));
+    tasks.spawn(clock.run(shutdown.clone()));
     tasks.spawn(relay.run(shutdown.clone()));
     tasks.spawn(listener.run(shutdown.clone()));
     tasks.spawn(pruner.run(shutdown.clone()));

@@ -33,7 +33,7 @@ pub(super) struct Poster {
     pub(super) shutdown: Shutdown,
 }
 
-/// A batch on its way, with what the broker needs to know afterwards.
+/// A batch on its way, with what the broker needs to know afterwards; nothing for commands.
 struct Batch {
     arrivals: Vec<Arrival>,
     tags: Vec<u64>,
@@ -49,6 +49,13 @@ impl Poster {
             settled.extend(self.post(Batch::of(batch)).await?);
         }
         Some(settled)
+    }
+
+    /// Writes commands that nobody sent, so that nobody is told what became of them. `None` as
+    /// above.
+    pub(super) async fn post_commands(mut self, arrivals: Vec<Arrival>) -> Option<()> {
+        let batch = Batch { arrivals, tags: Vec::new(), arrived_at: Vec::new() };
+        self.post(batch).await.map(drop)
     }
 
     /// Writes one batch, whatever it takes: again when the database was away, in halves when it
@@ -135,9 +142,11 @@ impl Poster {
         self.metrics.batch(records.len());
         self.metrics.committed(began.elapsed());
         let now = Instant::now();
-        for (record, arrived_at) in records.iter().zip(&batch.arrived_at) {
-            self.metrics.settled(&record.kind, record.verdict.outcome(), 1);
+        for arrived_at in &batch.arrived_at {
             self.metrics.lag(now.duration_since(*arrived_at));
+        }
+        for record in records {
+            self.metrics.settled(&record.kind, record.verdict.outcome(), 1);
             let (outcome, reason) = (record.verdict.outcome(), record.verdict.reason());
             if let Verdict::Parked(Rejection { detail, .. }) = &record.verdict {
                 info!(event = %record.name, kind = %record.kind, outcome, reason, detail, "event settled");
@@ -204,8 +213,8 @@ impl Batch {
         let middle = self.arrivals.len().div_ceil(2);
         let second = Self {
             arrivals: self.arrivals.split_off(middle),
-            tags: self.tags.split_off(middle),
-            arrived_at: self.arrived_at.split_off(middle),
+            tags: self.tags.split_off(middle.min(self.tags.len())),
+            arrived_at: self.arrived_at.split_off(middle.min(self.arrived_at.len())),
         };
         (self, second)
     }

@@ -32,11 +32,13 @@ pub struct Holding {
     pub pending: String,
     pub updated_at: Timestamp,
     /// The open ones, in draw order.
-    pub lots: Vec<OpenLot>,
+    pub lots: Vec<HeldLot>,
+    /// Those that are not usable yet, the next to open first.
+    pub pending_lots: Vec<HeldLot>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct OpenLot {
+pub struct HeldLot {
     pub lot: i32,
     pub package: String,
     pub granted: String,
@@ -45,6 +47,7 @@ pub struct OpenLot {
     pub priority: i16,
     /// The meters that it may pay for; empty: all.
     pub applies_to: Vec<String>,
+    /// Of a pending lot, when it will open.
     pub opened_at: Timestamp,
     /// `None`: never.
     pub expires_at: Option<Timestamp>,
@@ -83,6 +86,8 @@ pub struct Movement {
     pub kind: String,
     pub credits: String,
     pub balance_after: String,
+    /// It moved what is pending, and left the balance as it was.
+    pub pending: bool,
     /// `None`: the overdraft.
     pub lot: Option<i32>,
     pub package: Option<String>,
@@ -137,7 +142,8 @@ async fn read_holdings(pool: &PgPool, account: &str) -> sqlx::Result<Option<Acco
     };
     let id: i64 = found.try_get("account_id")?;
     let mut balances = sqlx::query(
-        "SELECT balance.unit, balance.balance, balance.overdraft, balance.updated_at, unit.decimals
+        "SELECT balance.unit, balance.balance, balance.overdraft, balance.pending, balance.updated_at,
+             unit.decimals
          FROM creditd.balance
          JOIN creditd.unit ON unit.unit = balance.unit
          WHERE balance.account_id = $1
@@ -155,6 +161,7 @@ async fn read_holdings(pool: &PgPool, account: &str) -> sqlx::Result<Option<Acco
          JOIN creditd.unit ON unit.unit = lot.unit
          WHERE lot.account_id = $1 AND lot.open
          ORDER BY
+             CASE WHEN lot.pending THEN lot.opened_at END NULLS LAST,
              nullif(cardinality(lot.applies_to), 0) NULLS LAST, lot.priority,
              lot.expires_at NULLS LAST, lot.promotional DESC, lot.opened_at, lot.lot_no",
     )
@@ -164,7 +171,11 @@ async fn read_holdings(pool: &PgPool, account: &str) -> sqlx::Result<Option<Acco
     for row in &lots {
         let unit: &str = row.try_get("unit")?;
         if let Some(holding) = balances.iter_mut().find(|holding| holding.unit == unit) {
-            holding.lots.push(OpenLot::read(row)?);
+            let lot = HeldLot::read(row)?;
+            match row.try_get("pending")? {
+                true => holding.pending_lots.push(lot),
+                false => holding.lots.push(lot),
+            }
         }
     }
     Ok(Some(AccountHoldings {
@@ -245,15 +256,15 @@ impl Holding {
             unit: row.try_get("unit")?,
             balance: amount(row, "balance")?,
             overdraft: amount(row, "overdraft")?,
-            // No package can be pending yet.
-            pending: Credits::ZERO.text(0),
+            pending: amount(row, "pending")?,
             updated_at: instant(row, "updated_at")?,
             lots: Vec::new(),
+            pending_lots: Vec::new(),
         })
     }
 }
 
-impl OpenLot {
+impl HeldLot {
     fn read(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
             lot: row.try_get("lot_no")?,
@@ -279,6 +290,7 @@ impl Movement {
             kind: row.try_get("kind")?,
             credits: amount(row, "credits")?,
             balance_after: amount(row, "balance_after")?,
+            pending: row.try_get("pending")?,
             lot: row.try_get("lot_no")?,
             package: row.try_get("package")?,
             adjusted_by: row.try_get("actor")?,

@@ -42,6 +42,7 @@ mod rights;
 mod servers;
 mod signals;
 mod subscriber;
+mod time;
 mod waiting;
 mod world;
 

@@ -49,6 +49,36 @@ WRD  balance 1000  (2026-01-11 00:00:01Z)
 }
 
 #[tokio::test]
+async fn a_pending_lot_is_shown_apart_with_when_it_opens_4_5() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "UPDATE lot SET pending = true, purchase_id = 1, opened_at = '2026-03-01T00:00:00Z',
+                 expires_at = '2027-03-01T00:00:00Z'
+             WHERE unit = 'WRD' AND open;
+             UPDATE balance SET balance = 0, pending = 1000 WHERE unit = 'WRD'",
+        )
+        .await;
+
+        let found = holdings(&pool, "globex").await.unwrap().unwrap();
+
+        assert_eq!(
+            balance::render(&found),
+            "\
+globex (company)
+
+WRD  balance 0, pending 1000  (2026-01-11 00:00:01Z)
+no lot is open
+1 lot pending, not usable yet:
+ LOT  REMAINING  GRANTED  PACKAGE  FOR         OPENS                 EXPIRES
+   2       1000     1000  words    everything  2026-03-01 00:00:00Z  2027-03-01 00:00:00Z
+"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_json_of_balance_is_stable() {
     with_books(async |pool| {
         let acme = holdings(&pool, "acme").await.unwrap().unwrap();
@@ -58,7 +88,7 @@ async fn the_json_of_balance_is_stable() {
             serde_json::to_value(&acme.balances).unwrap(),
             serde_json::json!([{
                 "unit": "CRD", "balance": "-20", "overdraft": "20", "pending": "0",
-                "updated_at": "2026-01-06T00:00:01Z", "lots": []
+                "updated_at": "2026-01-06T00:00:01Z", "lots": [], "pending_lots": []
             }])
         );
         assert_eq!(
@@ -173,7 +203,7 @@ at most 3 entries are shown; more with --limit
             serde_json::to_value(&found.entries[1]).unwrap(),
             serde_json::json!({
                 "unit": "CRD", "seq": 8, "kind": "revoked", "credits": "-40",
-                "balance_after": "0", "lot": 2, "package": "starter-50", "source": "shop",
+                "balance_after": "0", "pending": false, "lot": 2, "package": "starter-50", "source": "shop",
                 "event_id": "e5", "occurred_at": "2026-01-06T00:00:00Z",
                 "recorded_at": "2026-01-06T00:00:01Z"
             })

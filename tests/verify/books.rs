@@ -216,3 +216,54 @@ async fn rows_that_name_no_account_or_unit_are_named() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_pending_total_other_than_its_entries_and_lots_is_named_10_1() {
+    check(
+        "UPDATE balance SET pending = 500 WHERE unit = 'CRD'",
+        "balances",
+        &[
+            "balance acme/CRD: pending 5 but its entries add up to 0",
+            "balance acme/CRD: pending 5 but its pending lots hold 0",
+        ],
+    )
+    .await;
+    check(
+        "UPDATE lot SET pending = true, purchase_id = 1, forfeited = 0
+         WHERE unit = 'WRD' AND lot_no = 2",
+        "lots",
+        &["lot globex/WRD/2: is pending but was granted open"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_expired_other_than_its_entries_is_named_10_1() {
+    check(
+        "UPDATE lot SET expired = 10, expires_at = '2026-02-01'
+         WHERE unit = 'WRD' AND lot_no = 2",
+        "lots",
+        &["lot globex/WRD/2: expired 10 but its entries expired 0"],
+    )
+    .await;
+}
+
+/// An opening that no pending lot made: seen by lot, and in the chain of entries.
+#[tokio::test]
+async fn an_opening_without_its_other_half_is_named_10_1() {
+    let opens = "INSERT INTO entry (account_id, unit, seq, kind, lot_no, credits, balance_after,
+            event_key, occurred_at, recorded_at)
+        SELECT account_id, unit, seq + 1, 'opened', 2, 5, balance_after + 5, event_key,
+            occurred_at, recorded_at
+        FROM entry WHERE unit = 'WRD' ORDER BY seq DESC LIMIT 1";
+    check(opens, "chain", &["entry globex/WRD/5: opened what was not pending before"]).await;
+    check(
+        opens,
+        "lots",
+        &[
+            "lot globex/WRD/2: opened 1 times and left what is pending 0 times",
+            "lot globex/WRD/2: remaining 1000 but its entries add up to 1005",
+        ],
+    )
+    .await;
+}

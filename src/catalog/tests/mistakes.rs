@@ -62,7 +62,7 @@ id = "a"
 product = "p"
 unit = "WRDS"
 credits = 5.0
-expires_after = "1 year"
+expires_after = "0s"
 
 [[packages]]
 product = "p"
@@ -91,7 +91,8 @@ unit = "WRD"
             r#"13: packages[a].unit: "WRDS" is no unit of this catalog; did you mean "WRD"?"#,
             "14: packages[a].credits: is the bare number 5.0; \
              amounts are texts: write it in quotes, \"5.0\"",
-            "15: packages[a].expires_after: is not supported by this version; leave it out",
+            "15: packages[a].expires_after: is no time at all; write how long the credits last, or \
+             leave it out: they never expire",
             "17: packages[2].id: is missing; write an id that stays the same for ever",
             "17: packages[2].credits: is missing; say how many: write credits, per_money or tiers",
             r#"20: packages[2].mode: "rest" is none of its words; write "add" or "reset""#,

@@ -302,7 +302,7 @@ fn holding(balance: reading::Holding) -> Holding {
     Holding { balance, overdraft, pending, lots: lots.into_iter().map(open_lot).collect() }
 }
 
-fn open_lot(lot: reading::OpenLot) -> OpenLot {
+fn open_lot(lot: reading::HeldLot) -> OpenLot {
     OpenLot {
         package: lot.package,
         granted: lot.granted,
