@@ -37,8 +37,7 @@ struct Variants {
     own: HashMap<Name, usize>,
 }
 
-pub(super) const KEYS: Keys =
-    Keys { known: &["units", "packages", "meters", "policy"], later: &[] };
+pub(super) const KEYS: Keys = &["units", "packages", "meters", "policy"];
 
 impl Index {
     pub(super) fn unit(&self, code: &str) -> Option<&Unit> {
@@ -94,7 +93,7 @@ impl Index {
 
 /// Reads everything, and reports every mistake. What is returned beside one is of no use.
 pub(super) fn read(report: &Report<'_>, table: &DeTable<'_>, hash: &Name) -> (Index, Policy) {
-    let root = Fields::new(report, "", 0, table, &KEYS);
+    let root = Fields::new(report, "", 0, table, KEYS);
     let units = read_units(&root);
     let meters = read_meters(&root, &units);
     let declared = Declared {
@@ -118,7 +117,7 @@ fn read_units<'r>(root: &Fields<'r, '_>) -> BTreeMap<&'r str, Option<Unit>> {
         let code = code.get_ref().as_ref();
         let path = format!("units.{code}");
         let unit = root.table_of(value, &path).and_then(|table| {
-            let fields = Fields::new(root.report(), path, table.at, table.value, &unit::KEYS);
+            let fields = Fields::new(root.report(), path, table.at, table.value, unit::KEYS);
             Unit::read(code, &fields)
         });
         units.insert(code, unit);
@@ -133,7 +132,7 @@ fn read_meters(
 ) -> Vec<(Name, Option<Meter>)> {
     let mut taken = Taken::default();
     let mut meters = Vec::new();
-    for (fields, id) in identified(root, "meters", &meter::KEYS) {
+    for (fields, id) in identified(root, "meters", meter::KEYS) {
         let meter = Meter::read(id.clone(), &fields, units);
         let Some(id) = id else { continue };
         if taken.take(&fields, "id", id.value.clone(), || format!("{:?}", id.value)) {
@@ -151,7 +150,7 @@ fn read_packages(
     let mut index = Index::default();
     let (mut ids, mut products, mut prices) =
         (Taken::default(), Taken::default(), Taken::default());
-    for (fields, id) in identified(root, "packages", &package_reader::KEYS) {
+    for (fields, id) in identified(root, "packages", package_reader::KEYS) {
         if let Some(id) = &id {
             ids.take(&fields, "id", id.value.clone(), || format!("{:?}", id.value));
         }
@@ -183,7 +182,7 @@ fn read_packages(
 fn identified<'r, 't>(
     root: &Fields<'r, 't>,
     list: &str,
-    keys: &Keys,
+    keys: Keys,
 ) -> Vec<(Fields<'r, 't>, Option<At<Name>>)> {
     let tables = root.tables(list).unwrap_or_default();
     let with_id = |(table, place): (At<&'r DeTable<'t>>, usize)| {

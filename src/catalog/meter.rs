@@ -38,10 +38,9 @@ struct Special {
     rate: Number,
 }
 
-pub(super) const KEYS: Keys =
-    Keys { known: &["id", "unit", "rate", "rates", "free", "when_short"], later: &[] };
+pub(super) const KEYS: Keys = &["id", "unit", "rate", "rates", "free", "when_short"];
 
-pub(super) const RATE_KEYS: Keys = Keys { known: &["when", "rate"], later: &[] };
+pub(super) const RATE_KEYS: Keys = &["when", "rate"];
 
 impl Meter {
     /// `None` when the meter is free.
@@ -127,7 +126,7 @@ fn special_rates(fields: &Fields<'_, '_>) -> Vec<Special> {
     let mut rates: Vec<Special> = Vec::new();
     for (table, place) in fields.tables("rates").unwrap_or_default().into_iter().zip(1_usize..) {
         let path = fields.path_of(&format!("rates[{place}]"));
-        let rate = Fields::new(fields.report(), path, table.at, table.value, &RATE_KEYS);
+        let rate = Fields::new(fields.report(), path, table.at, table.value, RATE_KEYS);
         rate.missing("when", "write the dimensions that this rate is for");
         rate.missing("rate", "write the credits for a quantity of 1");
         let when = rate.table("when").map(|when| dimensions(&rate, when.value));

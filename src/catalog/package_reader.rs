@@ -14,40 +14,37 @@ use super::raw::At;
 use super::reader::{Fields, Keys};
 use super::unit::{DECIMALS_MAX, Unit};
 
-pub(super) const KEYS: Keys = Keys {
-    known: &[
-        "id",
-        "product",
-        "variant",
-        "price",
-        "currency",
-        "unit",
-        "credits",
-        "per_money",
-        "tiers",
-        "grants",
-        "mode",
-        "family",
-        "reset_scope",
-        "rollover_max",
-        "reset_overdraft",
-        "promotional",
-        "priority",
-        "applies_to",
-        "available_after",
-        "expires_after",
-        "expires",
-        "restore_forfeited",
-        "when_spent",
-        "refundable",
-        "revoke_on_dispute",
-        "account_kinds",
-    ],
-    later: &[],
-};
+pub(super) const KEYS: Keys = &[
+    "id",
+    "product",
+    "variant",
+    "price",
+    "currency",
+    "unit",
+    "credits",
+    "per_money",
+    "tiers",
+    "grants",
+    "mode",
+    "family",
+    "reset_scope",
+    "rollover_max",
+    "reset_overdraft",
+    "promotional",
+    "priority",
+    "applies_to",
+    "available_after",
+    "expires_after",
+    "expires",
+    "restore_forfeited",
+    "when_spent",
+    "refundable",
+    "revoke_on_dispute",
+    "account_kinds",
+];
 
-pub(super) const PRICE_KEYS: Keys = Keys { known: &["currency", "amount"], later: &[] };
-pub(super) const TIER_KEYS: Keys = Keys { known: &["from", "per_money"], later: &[] };
+pub(super) const PRICE_KEYS: Keys = &["currency", "amount"];
+pub(super) const TIER_KEYS: Keys = &["from", "per_money"];
 
 const MEASURES: [&str; 3] = ["credits", "per_money", "tiers"];
 const RESET_KEYS: [&str; 4] =
@@ -125,7 +122,7 @@ fn sold(fields: &Fields<'_, '_>) -> Sold {
 fn price(fields: &Fields<'_, '_>) -> Option<Price> {
     let table = fields.table("price")?;
     let path = fields.path_of("price");
-    let price = Fields::new(fields.report(), path, table.at, table.value, &PRICE_KEYS);
+    let price = Fields::new(fields.report(), path, table.at, table.value, PRICE_KEYS);
     price.missing("currency", "write an ISO 4217 code, such as \"USD\"");
     price.missing("amount", "write the price of one, such as \"19.90\"");
     let (currency, amount) = (price.currency("currency"), price.amount("amount")?);
@@ -327,7 +324,7 @@ fn tiers(fields: &Fields<'_, '_>, currency: Option<Currency>) -> Option<Measure>
     let mut tiers: Vec<Tier> = Vec::new();
     for (table, place) in tables.into_iter().zip(1_usize..) {
         let path = fields.path_of(&format!("tiers[{place}]"));
-        let tier = Fields::new(fields.report(), path, table.at, table.value, &TIER_KEYS);
+        let tier = Fields::new(fields.report(), path, table.at, table.value, TIER_KEYS);
         tier.missing("from", "write the amount of money from which on it holds");
         tier.missing("per_money", "write the credits for one major unit of money");
         let (from, per_money) = (tier.number("from"), tier.number("per_money"));

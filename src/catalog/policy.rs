@@ -18,8 +18,7 @@ pub(super) struct Policy {
     pub(super) notify_interval: SignedDuration,
 }
 
-pub(super) const KEYS: Keys =
-    Keys { known: &["ignore", "late_usage", "expiry_grace"], later: &["notify_interval"] };
+pub(super) const KEYS: Keys = &["ignore", "late_usage", "expiry_grace", "notify_interval"];
 
 /// Unless said; late usage waits for no longer than the expiry does.
 const EXPIRY_GRACE_DEFAULT: SignedDuration = SignedDuration::from_hours(1);
@@ -29,7 +28,7 @@ impl Policy {
     pub(super) fn read(root: &Fields<'_, '_>) -> Self {
         let mut policy = Self::default();
         let Some(table) = root.table("policy") else { return policy };
-        let fields = Fields::new(root.report(), "policy", table.at, table.value, &KEYS);
+        let fields = Fields::new(root.report(), "policy", table.at, table.value, KEYS);
         let ignored = fields.names("ignore").unwrap_or_default();
         policy.ignored = ignored.into_iter().map(|name| name.value.to_string()).collect();
         let (late, grace) = (fields.duration("late_usage"), fields.duration("expiry_grace"));

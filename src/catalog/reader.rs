@@ -17,11 +17,7 @@ use super::raw::{At, Report};
 use super::unit::Unit;
 
 /// The keys of one kind of table. A new key is a word here and a line where it is read.
-pub(super) struct Keys {
-    pub(super) known: &'static [&'static str],
-    /// Keys of the file format that this version does not read yet.
-    pub(super) later: &'static [&'static str],
-}
+pub(super) type Keys = &'static [&'static str];
 
 /// One table of the file, with the path by which its keys are called in mistakes.
 pub(super) struct Fields<'r, 't> {
@@ -44,19 +40,15 @@ impl<'r, 't> Fields<'r, 't> {
         path: impl Into<String>,
         at: usize,
         table: &'r DeTable<'t>,
-        keys: &Keys,
+        keys: Keys,
     ) -> Self {
         let fields = Self { report, path: path.into(), at, table };
         for key in table.keys() {
             let (at, key) = (key.span().start, key.get_ref().as_ref());
-            if keys.known.contains(&key) {
-                continue;
+            if !keys.contains(&key) {
+                let remedy = known_keys(key, keys);
+                report.mistake(at, &fields.path_of(key), "is not a known key", remedy);
             }
-            let (problem, remedy) = match keys.later.contains(&key) {
-                true => ("is not supported by this version", "leave it out".to_owned()),
-                false => ("is not a known key", known_keys(key, keys.known)),
-            };
-            report.mistake(at, &fields.path_of(key), problem, remedy);
         }
         fields
     }

@@ -33,20 +33,18 @@ pub struct Unit {
     topup_link: Option<Link>,
 }
 
-pub(super) const KEYS: Keys = Keys {
-    known: &[
-        "name",
-        "symbol",
-        "format",
-        "decimals",
-        "direct_usage",
-        "when_short",
-        "low_balance",
-        "recovered_at",
-        "topup_url",
-    ],
-    later: &["expiring_notice"],
-};
+pub(super) const KEYS: Keys = &[
+    "name",
+    "symbol",
+    "format",
+    "decimals",
+    "direct_usage",
+    "when_short",
+    "low_balance",
+    "recovered_at",
+    "topup_url",
+    "expiring_notice",
+];
 
 pub(super) const WHEN_SHORT: [(&str, WhenShort); 3] = [
     ("overdraft", WhenShort::Overdraft),
