@@ -91,6 +91,7 @@ fn what_is_left_of_a_pending_lot_opens_and_is_told_8_2() {
     let told = &world.book.journal.notices[0];
     assert!(matches!(told.tells, Tells::Credited { credits: told, .. } if told == credits(60)));
     assert_eq!((told.about.references.len(), told.pending), (1, credits(0)));
+    assert_eq!(told.about.package, Some(name("p")));
 }
 
 #[test]
