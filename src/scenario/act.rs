@@ -1,12 +1,14 @@
-//! What happens in a step: an event comes, or an operator deals with one that was parked.
+//! What happens in a step: an event comes, or an operator deals with one that was parked or waits.
 
 use toml::de::DeTable;
 
 use super::json;
 use super::table::{Table, noun};
 use crate::event::Message;
-use crate::event::instruction::{Instruction, discard, read_again, release};
-use crate::ledger::{OnDesk, ParkedEvent, Reason, Remedy, Request, Waiver, WhenSpent};
+use crate::event::instruction::{Instruction, discard, forget, read_again, release};
+use crate::ledger::{
+    EventKey, EventName, OnDesk, ParkedEvent, Reason, Remedy, Request, WaitsFor, Waiver, WhenSpent,
+};
 use crate::mistake::nearest;
 
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub struct Event {
     pub message: Message,
 }
 
-/// What an operator asks of a parked event.
+/// What an operator asks of a parked or waiting event.
 #[derive(Clone, Debug)]
 pub struct Instruct {
     /// source/id
@@ -74,33 +76,63 @@ impl Act {
     }
 }
 
+/// What an instruction may be about: the events of its name, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    pub parked: Vec<(ParkedEvent, Reason, Message)>,
+    /// What waits for its payment or its usage.
+    pub waiting: Vec<(EventKey, EventName, WaitsFor)>,
+}
+
 impl Instruct {
-    /// The instruction, as the command line would give it, about the first of the parked events
-    /// that it can be about.
+    /// The instruction, as the command line would give it, about the first event that it can be
+    /// about.
     ///
     /// # Errors
     /// Why it can't be given.
-    pub fn instruction<'p>(
+    pub fn instruction(
         &self,
-        parked: impl IntoIterator<Item = (&'p ParkedEvent, Reason, &'p Message)>,
+        pending: Pending,
         read: impl Fn(&Message) -> Request,
     ) -> Result<Instruction, String> {
-        let mut refused = format!("no event called {} is parked", self.event);
-        for (event, reason, message) in parked {
-            match &self.order {
-                Order::Discard(because) => return Ok(discard(event, because, ACTOR)),
-                Order::Release(waiver) => match OnDesk::open(reason).refuse_release(*waiver) {
-                    Ok(()) => {
-                        let again = read_again(event, message, &read);
-                        return Ok(release(event, again, *waiver, ACTOR));
-                    }
-                    // A conflict may stand beside what can be released.
-                    Err(why) if reason.remedy() == Remedy::Discard => refused = why.to_string(),
-                    Err(why) => return Err(why.to_string()),
-                },
+        match &self.order {
+            Order::Release(waiver) => self.release(&pending, *waiver, read),
+            Order::Discard(because) => self.discard(pending, because),
+        }
+    }
+
+    fn release(
+        &self,
+        pending: &Pending,
+        waiver: Waiver,
+        read: impl Fn(&Message) -> Request,
+    ) -> Result<Instruction, String> {
+        let mut refused = self.nothing();
+        for (event, reason, message) in &pending.parked {
+            match OnDesk::open(*reason).refuse_release(waiver) {
+                Ok(()) => {
+                    return Ok(release(event, read_again(event, message, &read), waiver, ACTOR));
+                }
+                // A conflict may stand beside what can be released.
+                Err(why) if reason.remedy() == Remedy::Discard => refused = why.to_string(),
+                Err(why) => return Err(why.to_string()),
             }
         }
         Err(refused)
+    }
+
+    fn discard(&self, pending: Pending, because: &str) -> Result<Instruction, String> {
+        if let Some((event, ..)) = pending.parked.first() {
+            return Ok(discard(event, because, ACTOR));
+        }
+        match pending.waiting.into_iter().next() {
+            Some((key, name, waits_for)) => Ok(forget(key, &name, waits_for, because, ACTOR)),
+            None => Err(self.nothing()),
+        }
+    }
+
+    fn nothing(&self) -> String {
+        format!("no event called {} is parked or waits", self.event)
     }
 }
 

@@ -18,7 +18,7 @@ mod table;
 mod tests;
 mod value;
 
-pub use act::{Act, Event, Instruct, Order};
+pub use act::{Act, Event, Instruct, Order, Pending};
 pub use expect::Expect;
 pub use file::{Catalogs, Scenario, Step};
 pub use folder::{Collected, collect};

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::act::{Act, Instruct};
+use super::act::{Act, Instruct, Pending};
 use super::file::{Scenario, Step};
 use super::observed::{Decimals, Ending, Observed, Told, told};
-use crate::event::{Message, Sources};
-use crate::ledger::{DeskState, ParkedEvent, Reason};
+use crate::event::{Message, Sources, event_key};
+use crate::ledger::{
+    DeskState, EventKey, EventName, ParkedEvent, Reason, RefundRecord, UsageReversalRecord,
+    WaitsFor,
+};
 use crate::memory::{Decided, Memory};
 use crate::notice::{render, render_parked};
 
@@ -59,9 +62,11 @@ impl Player {
     }
 
     fn instruct(&mut self, instruct: &Instruct, observed: &mut Observed) -> Ending {
-        let parked = self.parked(&instruct.event);
-        let parked = parked.iter().map(|(event, reason, message)| (event, *reason, message));
-        match instruct.instruction(parked, |message| self.memory.read(message)) {
+        let pending = Pending {
+            parked: self.parked(&instruct.event),
+            waiting: self.waiting(&instruct.event),
+        };
+        match instruct.instruction(pending, |message| self.memory.read(message)) {
             Err(why) => Ending::refused(why),
             Ok(instruction) => {
                 let decided = self.memory.take(&instruction.request);
@@ -81,6 +86,30 @@ impl Player {
             Some((ParkedEvent { tries: one.tries, ..event.clone() }, reason, message.clone()))
         });
         open.collect()
+    }
+
+    /// The events called so that wait for their payment or their usage.
+    fn waiting(&self, name: &str) -> Vec<(EventKey, EventName, WaitsFor)> {
+        let book = self.memory.book();
+        let named = self.kept.iter().filter(|(event, _)| event.name.to_string() == name);
+        let waits_for = |key: EventKey| {
+            let is_its = |refund: &RefundRecord| refund.event == key;
+            let unpaid = book
+                .purchases
+                .values()
+                .find(|purchase| purchase.sale.is_none() && purchase.refunds.values().any(is_its));
+            let waits = |reversal: &UsageReversalRecord| reversal.credits.is_none();
+            let unused =
+                book.usages.iter().find(|(_, usage)| usage.reversals.get(&key).is_some_and(waits));
+            match (unpaid, unused) {
+                (Some(purchase), _) => Some(WaitsFor::Payment(purchase.references.clone())),
+                (None, Some((name, _))) => Some(WaitsFor::Usage(event_key(name), name.clone())),
+                (None, None) => None,
+            }
+        };
+        named
+            .filter_map(|(event, _)| Some((event.key, event.name.clone(), waits_for(event.key)?)))
+            .collect()
     }
 
     fn see(&self, decided: &Decided, observed: &mut Observed) {

@@ -16,13 +16,14 @@ use crate::ledger::{AccountId, Entry, Moved, Name, Record, Request, Timestamp, d
 use crate::memory::PAYLOAD_MAX_BYTES;
 use crate::notice::{Wire, render, render_parked};
 use crate::scenario::{
-    Act, Ending, Holding, Holdings, Instruct, Movement, Observed, OpenLot, Scenario, Step, Told,
-    Value, told,
+    Act, Ending, Holding, Holdings, Instruct, Movement, Observed, OpenLot, Pending, Scenario, Step,
+    Told, Value, told,
 };
 use crate::store::desk::held;
 use crate::store::reading::{self, holdings};
 use crate::store::scratch::{EntryRow, Scratch};
 use crate::store::verify::verify;
+use crate::store::waiting::find;
 use crate::store::{Arrival, DueCursor, PendingNotice, ReadError, StoreError};
 
 /// More notices than a step can cause.
@@ -191,8 +192,10 @@ impl Player<'_> {
             let message = message.map_err(|error| PlayError::Properties { source: error })?;
             parked.push((one.event, one.reason, message));
         }
-        let parked = parked.iter().map(|(event, reason, message)| (event, *reason, message));
-        let instruction = match instruct.instruction(parked, |message| self.read(message)) {
+        let waiting = find(self.scratch.tables(), &instruct.event).await?.into_iter();
+        let waiting = waiting.map(|one| (one.key, one.name, one.waits_for)).collect();
+        let pending = Pending { parked, waiting };
+        let instruction = match instruct.instruction(pending, |message| self.read(message)) {
             Ok(instruction) => instruction,
             Err(why) => return Ok(Ending::refused(why)),
         };
