@@ -12,7 +12,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use creditd::mistake::Mistake;
 use creditd::scenario::{Catalogs, Scenario, collect, judge};
 
 /// A scenario and the rule that its first comment names.
@@ -98,8 +97,7 @@ fn every_scenario_comes_out_as_it_says() {
     play_all(&root().join("tests/scenarios"));
 }
 
-/// Scenarios of others, where some lie beside the checkout. What this version does not have yet is
-/// said as such, and nothing else may be wrong with them.
+/// Scenarios of others, where some lie beside the checkout.
 #[test]
 fn the_scenarios_beside_the_checkout_come_out_as_they_say() {
     let folder = root().join("../shared/scenarios");
@@ -107,12 +105,7 @@ fn the_scenarios_beside_the_checkout_come_out_as_they_say() {
         return;
     }
     let collected = collect(&folder, &mut Catalogs::new(None)).unwrap();
-    let not_yet = |mistake: &&Mistake| {
-        mistake.problem.contains("not supported by this version")
-            || mistake.problem.contains("which are told above")
-    };
-    let wrong = collected.mistakes.iter().find(|mistake| !not_yet(mistake));
-    assert_eq!(wrong.map(ToString::to_string), None);
+    assert_eq!(collected.mistakes.first().map(ToString::to_string), None);
     for scenario in collected.scenarios {
         let missed = judge(&scenario, &scenario.play());
         assert_eq!(missed, [], "{}: {}", scenario.file.display(), scenario.name);
