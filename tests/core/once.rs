@@ -145,3 +145,15 @@ fn an_overflow_parks_and_changes_nothing_2_2() {
     assert_eq!(world.does(consume("beta", 10)), "parked overflow");
     assert_eq!(world.balance("beta"), -i64::MAX);
 }
+
+#[test]
+fn usage_that_parks_opens_neither_account_nor_balance_9_2() {
+    let mut world = World::default();
+
+    // No price makes such a cost; it stands for whatever may ever be refused of usage.
+    assert_eq!(world.does(consume("acme", i64::MIN)), "parked overflow");
+    assert!(world.book.accounts.is_empty());
+    world.does(settings("acme", thresholds(&[5])));
+    assert_eq!(world.does(consume("acme", i64::MIN)), "parked overflow");
+    assert_eq!(world.book.balance("acme", UNIT), None);
+}

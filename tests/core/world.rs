@@ -47,7 +47,13 @@ impl World {
     fn decides_now(&mut self, request: &Request) -> String {
         let before = crate::properties::saved_rows(&mut self.book);
         let record = decide(&mut self.book, &self.rules, request, at(self.minute));
-        crate::properties::changed_rows_say_so(&before, &crate::properties::rows(&self.book));
+        let after = crate::properties::rows(&self.book);
+        crate::properties::changed_rows_say_so(&before, &after);
+        if matches!(record.verdict, Verdict::Parked(_)) {
+            let opened: Vec<&String> =
+                after.keys().filter(|row| !before.contains_key(*row)).collect();
+            assert!(opened.is_empty(), "a parked event leaves no trace, but {opened:?} (9.2)");
+        }
         crate::properties::books_are_right(&self.book);
         match record.verdict.reason() {
             Some(reason) => format!("{} {reason}", record.verdict.outcome()),

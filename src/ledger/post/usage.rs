@@ -4,12 +4,12 @@ use super::attend::{Touched, attend};
 use super::unuse::{self, Refused};
 use super::working::Working;
 use super::{Clock, Rules};
-use crate::ledger::account::Balance;
+use crate::ledger::account::{Account, Balance};
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::book::{Book, Record, Span, Used};
 use crate::ledger::command::{Request, Usage};
 use crate::ledger::entry::{Cause, Entry, EntryKind};
-use crate::ledger::names::LotNo;
+use crate::ledger::names::{AccountId, LotNo};
 use crate::ledger::notices::{Notice, Sender, Tells};
 use crate::ledger::outcome::{AppliedReason, Rejection, Verdict};
 use crate::ledger::terms::WhenShort;
@@ -41,14 +41,13 @@ fn draw_in_place(
     let occurred_at = clock.occurred_at;
     let cause = Cause { event: request.key, occurred_at };
     let (entries, flips) = (&mut Vec::new(), &mut Vec::new());
+    let plan = Plan::on(book.accounts.get(&usage.account), usage, rules, clock)?;
     let account = book.account_mut(&usage.account)?;
     let mut record = Record::of(request, occurred_at, Verdict::Applied(None));
     record.account = Some(account.id);
-    let limit = account.overdraft_limit(&usage.unit);
+    record.used = Some(plan.used(usage));
     let balance = account.balance_mut(&usage.unit);
     let before = balance.balance;
-    let plan = Plan::of(balance, usage, limit, rules, clock)?;
-    record.used = Some(plan.used(usage));
     let mut tells = Vec::new();
     if plan.is_declined {
         record.verdict = Verdict::Declined;
@@ -128,6 +127,24 @@ struct Plan {
 }
 
 impl Plan {
+    /// What it would take from an account, which may have no such balance yet, or not be there:
+    /// usage that parks opens neither.
+    fn on(
+        account: Option<&Account>,
+        usage: &Usage,
+        rules: &Rules,
+        clock: Clock,
+    ) -> Result<Self, Overflow> {
+        let limit = account.and_then(|account| account.overdraft_limit(&usage.unit));
+        match account.and_then(|account| account.balances.get(&usage.unit)) {
+            Some(balance) => Self::of(balance, usage, limit, rules, clock),
+            None => {
+                let empty = Balance::new(AccountId(0), usage.unit.clone());
+                Self::of(&empty, usage, limit, rules, clock)
+            }
+        }
+    }
+
     /// `limit` is the most overdraft that there may be, all of it counted (semantics 5.4).
     fn of(
         balance: &Balance,
