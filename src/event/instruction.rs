@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::meaning::{Meaning, conflict_key};
+use super::time::{due_request, kept_due};
 use super::{Message, event_key};
 use crate::ledger::{
     Asks, Command, Discard, EventKey, EventName, Forget, Name, ParkedEvent, Release, Request,
@@ -24,7 +25,7 @@ pub struct Instruction {
     pub body: Vec<u8>,
 }
 
-/// The parked event's message, read again with today's catalog.
+/// The parked event's message, read again with today's catalog; what time asked is asked again.
 pub fn read_again(
     parked: &ParkedEvent,
     message: &Message,
@@ -34,7 +35,10 @@ pub fn read_again(
         key: parked.key,
         name: parked.name.clone(),
         occurred_at: Some(parked.occurred_at),
-        ..read(message)
+        ..match kept_due(&parked.name, message) {
+            Some(due) => due_request(&due),
+            None => read(message),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::event::{self, Message, Sources};
 use crate::ledger::{
-    self, Account, Asks, Book, Command, Journal, Record, Request, Rules, Timestamp,
+    self, Account, Asks, Book, Command, Due, Journal, Record, Request, Rules, Timestamp,
 };
 
 /// The longest body that is read, as `intake.payload_max_bytes` has it unless changed.
@@ -33,6 +33,8 @@ pub struct Decided {
     pub record: Record,
     /// What it added to the books.
     pub journal: Journal,
+    /// What time asked, if nobody else did.
+    pub due: Option<Due>,
 }
 
 impl Memory {
@@ -99,7 +101,11 @@ impl Memory {
         if journal.entries.iter().any(fills) || is_told || answers(request) {
             self.look_ahead_of(&record);
         }
-        Decided { record, journal }
+        let due = match &request.asks {
+            Asks::Command(Command::Time(due)) => Some(due.clone()),
+            Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => None,
+        };
+        Decided { record, journal, due }
     }
 
     fn due(&self, until: Timestamp) -> Vec<(Timestamp, Request)> {

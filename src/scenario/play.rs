@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::act::{Act, Instruct, Pending};
 use super::file::{Scenario, Step};
 use super::observed::{Decimals, Ending, Observed, Told, told};
-use crate::event::{Message, Sources, event_key};
+use crate::event::{Message, Sources, due_body, event_key};
 use crate::ledger::{
-    DeskState, EventKey, EventName, ParkedEvent, Reason, RefundRecord, UsageReversalRecord,
+    DeskState, EventKey, EventName, ParkedEvent, Reason, Record, RefundRecord, UsageReversalRecord,
     WaitsFor,
 };
 use crate::memory::{Decided, Memory};
@@ -38,6 +38,10 @@ impl Player {
         self.decimals.learn(&step.catalog);
         let mut observed = Observed::default();
         for decided in self.memory.wait_until(step.at) {
+            if let Some(due) = &decided.due {
+                let message = Message { body: due_body(due), ..Message::default() };
+                self.keep(&decided.record, message);
+            }
             self.see(&decided, &mut observed);
         }
         observed.ending = match &step.act {
@@ -52,13 +56,16 @@ impl Player {
     fn take(&mut self, message: &Message, observed: &mut Observed) -> Ending {
         let request = self.memory.read(message);
         let decided = self.memory.take(&request);
-        let record = &decided.record;
+        self.keep(&decided.record, message.clone());
+        self.see(&decided, observed);
+        Ending::of(&decided.record)
+    }
+
+    fn keep(&mut self, record: &Record, message: Message) {
         if record.is_new {
             let (key, name, occurred_at) = (record.key, record.name.clone(), record.occurred_at);
-            self.kept.push((ParkedEvent { key, name, occurred_at, tries: 0 }, message.clone()));
+            self.kept.push((ParkedEvent { key, name, occurred_at, tries: 0 }, message));
         }
-        self.see(&decided, observed);
-        Ending::of(record)
     }
 
     fn instruct(&mut self, instruct: &Instruct, observed: &mut Observed) -> Ending {

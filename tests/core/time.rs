@@ -353,3 +353,19 @@ fn what_is_due_is_done_in_one_order_7_1() {
     let next = next_due(accounts, &world.rules, Timestamp::MIN).unwrap();
     assert_eq!(next.to_string(), "2026-01-01T00:10:00Z");
 }
+
+#[test]
+fn what_time_asks_again_was_not_delivered_again_7_1() {
+    let huge = package("p", i64::MAX);
+    let mut world = World::default();
+    world.does(pay("acme", "in_1", 100, &huge.clone().pending(60)));
+    world.does(pay("acme", "in_2", 100, &huge));
+    let opens = due(&world.book, &world.rules, at(100)).into_iter().next().unwrap();
+    let opens = creditd::event::due_request(&opens);
+
+    world.minute = 100;
+    assert_eq!(world.decides(&opens), "parked overflow");
+    // It stays due, and whoever keeps time finds it again and again.
+    assert_eq!(world.decides(&opens), "duplicate");
+    assert!(world.book.journal.redelivered.is_empty());
+}

@@ -91,9 +91,12 @@ pub fn decide(book: &mut Book, rules: &Rules, request: &Request, now: Timestamp)
     }
 }
 
-/// The same name with the same meaning changes nothing (semantics 3.1).
+/// The same name with the same meaning changes nothing (semantics 3.1). What time asks again,
+/// because it is parked or another daemon was faster, did not come from anywhere.
 fn again(book: &mut Book, request: &Request, key: EventKey, occurred_at: Timestamp) -> Record {
-    book.journal.redelivered.push(key);
+    if !matches!(request.asks, Asks::Command(Command::Time(_))) {
+        book.journal.redelivered.push(key);
+    }
     let record = Record::of(request, occurred_at, Verdict::Duplicate);
     Record { key, is_new: false, ..record }
 }
