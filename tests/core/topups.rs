@@ -245,3 +245,19 @@ fn what_is_pending_counts_as_if_it_were_there_8_5() {
 
     assert!(requests(&mut world).is_empty());
 }
+
+#[test]
+fn nothing_is_asked_for_whoever_only_owes_or_waits_for_the_first_credits_8_5() {
+    let mut world = World::watching(&[], None);
+    let set = UnitUpdate { topup: Said::Value(topup()), ..UnitUpdate::default() };
+    world.does(settings("acme", set));
+    world.does(consume("acme", 30));
+    assert!(requests(&mut world).is_empty(), "it owes, and never held anything");
+    world.does(pay("acme", "in_1", 100, &package("q", 20).pending(60)));
+    world.reaches(62);
+    assert!(requests(&mut world).is_empty(), "what waits to open is not held yet");
+
+    world.reaches(63);
+
+    assert_eq!(requests(&mut world), [(63, "below")]);
+}
