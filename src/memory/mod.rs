@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::catalog::Catalog;
 use crate::event::{self, Message, Sources};
 use crate::ledger::{
-    self, Account, Asks, Book, Command, Due, Journal, Record, Request, Rules, Timestamp,
+    self, Account, Asks, Book, Command, Due, Journal, Name, Record, Request, Rules, Timestamp,
 };
 
 /// The longest body that is read, as `intake.payload_max_bytes` has it unless changed.
@@ -98,14 +98,24 @@ impl Memory {
         let fills = |entry: &ledger::Entry| entry.lot.is_some() && entry.credits.is_positive();
         // Whatever has a balance looked at again is told, latched, or the answer to what was asked.
         let is_told = !journal.notices.is_empty() || !journal.flips.is_empty();
-        if journal.entries.iter().any(fills) || is_told || answers(request) {
+        if journal.entries.iter().any(fills) || is_told {
             self.look_ahead_of(&record);
         }
+        self.look_again(request);
         let due = match &request.asks {
             Asks::Command(Command::Time(due)) => Some(due.clone()),
             Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => None,
         };
         Decided { record, journal, due }
+    }
+
+    /// A balance may have to be looked at again although nothing else is to be seen, as where a
+    /// top-up has to wait.
+    fn look_again(&mut self, request: &Request) {
+        let account = quietly(request).and_then(|name| self.book.accounts.get(name));
+        let balances = account.into_iter().flat_map(|account| account.balances.values());
+        let looks = balances.filter_map(|balance| balance.look_at);
+        self.next_due = looks.chain(self.next_due).min();
     }
 
     fn due(&self, until: Timestamp) -> Vec<(Timestamp, Request)> {
@@ -136,17 +146,19 @@ impl Memory {
     }
 }
 
-/// Whether it may answer a top-up request, even if it is parked.
-fn answers(request: &Request) -> bool {
+/// Whose balances are looked at by what may leave neither notice nor credits: usage, settings, and
+/// the answers to a top-up request.
+fn quietly(request: &Request) -> Option<&Name> {
     match &request.event().asks {
-        Asks::Command(Command::Fail(_)) => true,
-        Asks::Command(Command::Pay(payment)) => payment.topup_request.is_some(),
+        Asks::Command(Command::Use(usage)) => Some(&usage.account),
+        Asks::Command(Command::Update(update)) => Some(&update.account),
+        Asks::Command(Command::Pay(payment)) => Some(&payment.account),
+        Asks::Command(Command::Fail(failure)) => Some(&failure.account),
+        Asks::Command(Command::Unread(payment)) => Some(&payment.account),
         Asks::Command(
             Command::Refund(_)
-            | Command::Use(_)
             | Command::ReverseUsage(_)
             | Command::Adjust(_)
-            | Command::Update(_)
             | Command::Release(_)
             | Command::Discard(_)
             | Command::Forget(_)
@@ -154,6 +166,6 @@ fn answers(request: &Request) -> bool {
         )
         | Asks::Nothing
         | Asks::Noted
-        | Asks::Rejected(_) => false,
+        | Asks::Rejected(_) => None,
     }
 }
