@@ -187,7 +187,9 @@ fn note_sale(purchase: &mut Purchase, payment: &Payment, occurred_at: Timestamp)
         purchased_by: payment.purchased_by.clone(),
     });
     sale.paid_at = sale.paid_at.min(paid_at);
-    About { purchased_by: payment.purchased_by.clone(), ..About::of(purchase) }
+    let about = About::of(purchase);
+    let order_id = payment.order_id.clone().or(about.order_id);
+    About { purchased_by: payment.purchased_by.clone(), order_id, ..about }
 }
 
 /// Two sources may give one id to two payments; their resets still have an order.
