@@ -92,6 +92,7 @@ fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
             drawn.unwrap_or_else(|| hashed(&reversal.usage, count))
         }
         Asks::Command(Command::Fail(failure)) => hashed(&failure.account, count),
+        Asks::Command(Command::Unread(payment)) => hashed(&payment.account, count),
         Asks::Command(Command::Pay(payment)) => {
             let lane = hashed::<Name>(&payment.account, count);
             for reference in &payment.references {

@@ -107,10 +107,8 @@ pub fn read(
         return unnamed(message, Reason::Malformed.because(detail));
     }
     let decoded = decode(&envelope, &name, catalog, sources);
-    let (fingerprint, asks) = match decoded {
-        Ok(decoded) => decoded,
-        Err(rejection) => (fingerprint_of_bytes(&message.body), Asks::Rejected(rejection)),
-    };
+    let (fingerprint, asks) =
+        decoded.unwrap_or_else(|asks| (fingerprint_of_bytes(&message.body), asks));
     let key = event_key(&name);
     Request {
         key,
@@ -131,15 +129,15 @@ fn no_id() -> Rejection {
     )
 }
 
-/// What an event means, and what it asks. An `Err` could not be decoded.
+/// What an event means, and what it asks. An `Err` could not be decoded, and asks to be parked.
 fn decode(
     envelope: &Envelope<'_>,
     name: &EventName,
     catalog: &Catalog,
     sources: &Sources,
-) -> Result<(Fingerprint, Asks), Rejection> {
+) -> Result<(Fingerprint, Asks), Asks> {
     let Some(kind) = &envelope.kind else {
-        return Err(Reason::Malformed.because("the event has no type"));
+        return Err(Reason::Malformed.because("the event has no type").into());
     };
     let data = Fields::of(envelope.data.clone()?, "data")?;
     let context =
@@ -149,7 +147,8 @@ fn decode(
             Ok((Meaning::of(ignored).fingerprint(), Asks::Nothing))
         }
         payment::KIND => {
-            let event = payment::PaymentSucceeded::read(&data, &context)?;
+            let event = payment::PaymentSucceeded::read(&data, &context)
+                .map_err(|rejection| payment::unread(&data, &context, rejection))?;
             Ok((event.meaning().fingerprint(), Asks::Command(event.command(catalog))))
         }
         refund::KIND => {
@@ -187,10 +186,12 @@ fn decode(
             let event = reversal::UsageReversed::read(&data, name)?;
             Ok((event.meaning().fingerprint(), Asks::Command(event.command())))
         }
-        unknown => Err(Reason::UnknownType.because(format!(
-            "{unknown} is no event type that this version applies: {}",
-            KINDS.join(", ")
-        ))),
+        unknown => Err(Reason::UnknownType
+            .because(format!(
+                "{unknown} is no event type that this version applies: {}",
+                KINDS.join(", ")
+            ))
+            .into()),
     }
 }
 

@@ -5,8 +5,8 @@ use super::meaning::Meaning;
 use super::{Context, references};
 use crate::catalog::Catalog;
 use crate::ledger::{
-    AccountKind, Command, Currency, LineFacts, Name, Number, PaidLine, Payment, Reference,
-    Rejection, Timestamp,
+    AccountKind, Asks, Command, Currency, LineFacts, Name, Number, PaidLine, Payment, Reference,
+    Rejection, Timestamp, UnreadPayment,
 };
 
 pub(super) const KIND: &str = "payment.succeeded";
@@ -106,6 +106,18 @@ impl PaymentSucceeded {
             paid_at: self.paid_at,
             topup_request: self.topup_request_id,
         }))
+    }
+}
+
+/// A payment that can't be read still answers the top-up request that it names: somebody was
+/// charged (semantics 8.5).
+pub(super) fn unread(data: &Fields<'_>, context: &Context<'_>, rejection: Rejection) -> Asks {
+    match (context.account(data), data.text("topup_request_id")) {
+        (Ok(account), Ok(Some(topup_request))) => {
+            let unread = UnreadPayment { account, topup_request, rejection };
+            Asks::Command(Command::Unread(Box::new(unread)))
+        }
+        _ => Asks::Rejected(rejection),
     }
 }
 

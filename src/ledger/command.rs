@@ -43,6 +43,7 @@ pub enum Command {
     Refund(Box<Refund>),
     Use(Usage),
     Fail(PaymentFailure),
+    Unread(Box<UnreadPayment>),
     Adjust(Box<Adjustment>),
     Update(Box<AccountUpdate>),
     Release(Box<Release>),
@@ -79,6 +80,14 @@ pub struct Payment {
 pub struct PaymentFailure {
     pub account: Name,
     pub topup_request: Name,
+}
+
+/// `payment.succeeded` that can't be read, but for the top-up request that it answers. It parks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadPayment {
+    pub account: Name,
+    pub topup_request: Name,
+    pub rejection: Rejection,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -235,6 +244,12 @@ pub struct UsageReversal {
     pub usage_name: EventName,
     /// `None`: all.
     pub quantity: Option<Number>,
+}
+
+impl From<Rejection> for Asks {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
 }
 
 impl Request {

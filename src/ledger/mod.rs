@@ -34,7 +34,7 @@ pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
     AccountUpdate, Adjustment, Asks, Command, DisputeReport, DisputeStatus, LineFacts, LineRefund,
     PaidLine, Payment, PaymentFailure, Refund, RefundClaim, RefundName, RefundStatus, RefundedLine,
-    Request, UnitUpdate, Usage, UsageReversal,
+    Request, UnitUpdate, UnreadPayment, Usage, UsageReversal,
 };
 pub use declines::Declines;
 pub use desk::{

@@ -175,6 +175,7 @@ fn names(request: &Request) -> &[Reference] {
         Asks::Command(
             Command::Use(_)
             | Command::Fail(_)
+            | Command::Unread(_)
             | Command::Adjust(_)
             | Command::Update(_)
             | Command::ReverseUsage(_)

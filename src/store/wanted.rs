@@ -53,6 +53,9 @@ impl Wanted {
                 Asks::Command(Command::Fail(failure)) => {
                     known_accounts.push(failure.account.clone());
                 }
+                Asks::Command(Command::Unread(payment)) => {
+                    known_accounts.push(payment.account.clone());
+                }
                 Asks::Command(Command::Time(due)) => {
                     accounts.insert(&due.account);
                     of_lots.extend(due.purchase);

@@ -12,9 +12,8 @@ use crate::ledger::outcome::{AppliedReason, Verdict};
 
 /// A payment answers its request whatever becomes of it, so it does before it is posted.
 pub(super) fn paid(book: &mut Book, request: &Request) {
-    let Asks::Command(Command::Pay(payment)) = &request.asks else { return };
-    let Some(id) = &payment.topup_request else { return };
-    let Some(account) = book.accounts.get_mut(&payment.account) else { return };
+    let Some((account, id)) = answered(request) else { return };
+    let Some(account) = book.accounts.get_mut(account) else { return };
     for balance in account.balances.values_mut() {
         if balance.asking.as_mut().is_some_and(|asking| asking.paid(id)) {
             balance.change.touch();
@@ -31,13 +30,21 @@ pub(super) fn unposted(
     record: &Record,
     clock: Clock,
 ) {
-    let Asks::Command(Command::Pay(payment)) = &request.asks else { return };
-    let Some(id) = &payment.topup_request else { return };
+    let Some((account, id)) = answered(request) else { return };
     match record.verdict {
         Verdict::Applied(_) | Verdict::Ignored | Verdict::Declined => {}
-        Verdict::Duplicate | Verdict::Parked(_) => {
-            rest(book, rules, request, &payment.account, id, clock)
-        }
+        Verdict::Duplicate | Verdict::Parked(_) => rest(book, rules, request, account, id, clock),
+    }
+}
+
+/// The account and the request that a payment answers, even one of which nothing else can be read.
+fn answered(request: &Request) -> Option<(&Name, &Name)> {
+    if let Asks::Command(Command::Pay(payment)) = &request.asks {
+        payment.topup_request.as_ref().map(|id| (&payment.account, id))
+    } else if let Asks::Command(Command::Unread(payment)) = &request.asks {
+        Some((&payment.account, &payment.topup_request))
+    } else {
+        None
     }
 }
 

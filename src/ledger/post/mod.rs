@@ -134,6 +134,7 @@ fn apply(book: &mut Book, rules: &Rules, request: &Request, clock: Clock) -> Rec
             Ok(Record::of(request, occurred_at, verdict))
         }
         Asks::Rejected(rejection) => Err(rejection.clone()),
+        Asks::Command(Command::Unread(payment)) => Err(payment.rejection.clone()),
         Asks::Command(Command::Pay(payment)) => pay::pay(book, rules, request, payment, clock),
         Asks::Command(Command::Refund(refund)) => {
             refund::refund(book, rules, request, refund, clock)
