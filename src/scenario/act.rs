@@ -45,6 +45,8 @@ pub(super) const KEYS: [&str; 3] = ["event", "release", "discard"];
 const CLOUD_EVENTS: &str = "application/cloudevents+json";
 const ACTOR: &str = "scenario";
 const BECAUSE: &str = "the scenario says so";
+/// Stands for the number of the round where a step is repeated.
+const ROUND: &str = "{n}";
 
 impl Act {
     /// `None`: only the clock moves.
@@ -59,6 +61,21 @@ impl Act {
             "release" => instruct(step, first, &["event", "when_spent", "refund_anyway"], waiver),
             "discard" => instruct(step, first, &["event", "reason"], because),
             _ => event(step).map(Self::Event),
+        }
+    }
+
+    /// What happens in one round of a step that is repeated.
+    pub(super) fn in_round(&self, round: u32) -> Self {
+        let number = |text: &str| text.replace(ROUND, &round.to_string());
+        match self {
+            Self::Event(Event { title, message }) => {
+                let body = number(&String::from_utf8_lossy(&message.body)).into_bytes();
+                let message = Message { body, ..message.clone() };
+                Self::Event(Event { title: number(title), message })
+            }
+            Self::Instruct(Instruct { event, order }) => {
+                Self::Instruct(Instruct { event: number(event), order: order.clone() })
+            }
         }
     }
 

@@ -43,7 +43,11 @@ pub struct Catalogs {
 }
 
 const KEYS: [&str; 3] = ["name", "catalog", "step"];
-const STEP: [&str; 6] = ["at", "catalog", "event", "release", "discard", "expect"];
+const STEP: [&str; 8] =
+    ["at", "catalog", "event", "release", "discard", "expect", "times", "steps"];
+/// Of a step that is repeated with others, at one clock.
+const REPEATED: [&str; 4] = ["event", "release", "discard", "expect"];
+const TIMES_MAX: u32 = 1_000;
 
 /// Whether a file is meant to be a scenario: it has a name or steps. Others in the same folder are
 /// the catalogs that scenarios share.
@@ -173,16 +177,65 @@ impl Reader<'_, '_> {
             }
             let clock = clock(&table, before);
             before = clock.unwrap_or(before);
-            let act = Act::read(&table);
-            let expect = Expect::read(&table, act::KEYS.iter().any(|key| table.get(key).is_some()));
-            let line = crate::mistake::line_at(table.mistakes.text, at);
-            if let (Some(at), Some(catalog)) = (clock, &catalog) {
-                let catalog = Arc::clone(catalog);
-                steps.push(Step { line, at, catalog, act, expect });
+            if let (parts, Some(at), Some(catalog)) = (parts(&table), clock, &catalog) {
+                steps.extend(parts.into_iter().map(|Part { line, act, expect }| Step {
+                    line,
+                    at,
+                    catalog: Arc::clone(catalog),
+                    act,
+                    expect,
+                }));
             }
         }
         Some(steps).filter(|_| catalog.is_some())
     }
+}
+
+/// What happens and what is expected; one step may have many, at one clock.
+struct Part {
+    line: usize,
+    act: Option<Act>,
+    expect: Expect,
+}
+
+/// The step itself, and then what it repeats.
+fn parts(step: &Table<'_, '_>) -> Vec<Part> {
+    let repeated: Vec<Part> = (1_usize..)
+        .zip(step.tables("steps"))
+        .map(|(place, (at, table))| {
+            let path = step.path_of(&format!("steps[{place}]"));
+            part(&Table::new(step.mistakes, path, at, table, &REPEATED))
+        })
+        .collect();
+    if step.get("times").is_some() && repeated.is_empty() {
+        step.wrong("times", "is there, but no steps", "write steps = [{ event = … }, …]");
+    }
+    let rounds = (1..=times(step)).flat_map(|round| {
+        let again = move |part: &Part| Part {
+            line: part.line,
+            act: part.act.as_ref().map(|act| act.in_round(round)),
+            expect: part.expect.clone(),
+        };
+        repeated.iter().map(again)
+    });
+    std::iter::once(part(step)).chain(rounds).collect()
+}
+
+fn part(table: &Table<'_, '_>) -> Part {
+    let act = Act::read(table);
+    let expect = Expect::read(table, act::KEYS.iter().any(|key| table.get(key).is_some()));
+    Part { line: crate::mistake::line_at(table.mistakes.text, table.at), act, expect }
+}
+
+/// How often a step repeats its own; once unless said.
+fn times(step: &Table<'_, '_>) -> u32 {
+    let Some(member) = step.get("times") else { return 1 };
+    let times = member.get_ref().as_integer().and_then(|times| times.as_str().parse().ok());
+    times.filter(|times| (1..=TIMES_MAX).contains(times)).unwrap_or_else(|| {
+        let remedy = format!("write a whole number from 1 to {TIMES_MAX}");
+        step.wrong("times", "is no such number", &remedy);
+        1
+    })
 }
 
 /// When the step happens: not before the one above it.

@@ -310,3 +310,44 @@ fn two_books_that_differ_are_shown_row_by_row() {
     assert_eq!(whats, ["outcome", "entries"]);
     assert_eq!(missed[0].differences[1].rows[0].actual, None);
 }
+
+const ROUNDS: &str = r#"
+[[step]]
+at = "2026-01-01T00:00:00Z"
+times = 3
+steps = [
+    { event = { source = "shop", id = "u{n}", type = "usage.recorded", data = { account = "acme", meter = "calls", quantity = 2 } }, expect = { outcome = "applied" } },
+    { event = { source = "shop", id = "u1", type = "usage.recorded", data = { account = "acme", meter = "calls", quantity = 2 } }, expect = { outcome = "duplicate" } },
+]
+"#;
+
+#[test]
+fn steps_are_repeated_in_rounds_and_each_round_has_its_number() {
+    let scenario = read(ROUNDS).unwrap();
+    let titles: Vec<String> =
+        scenario.steps.iter().filter_map(|step| Some(step.act.as_ref()?.title())).collect();
+    let used = |id: &str| format!("usage.recorded shop/{id}");
+    assert_eq!(titles, ["u1", "u1", "u2", "u1", "u3", "u1"].map(used));
+
+    assert_eq!(judge(&scenario, &scenario.play()), []);
+}
+
+#[test]
+fn rounds_are_bounded_and_have_something_to_repeat() {
+    let said = |times: &str| mistakes(&ROUNDS.replace("times = 3", times));
+    for times in ["times = 0", "times = 1001", "times = \"3\"", "times = -1"] {
+        assert_eq!(
+            said(times),
+            ["4: step[1].times: is no such number; write a whole number from 1 to 1000"],
+            "{times}"
+        );
+    }
+    assert_eq!(
+        mistakes("[[step]]\nat = \"2026-01-01T00:00:00Z\"\ntimes = 2"),
+        ["3: step[1].times: is there, but no steps; write steps = [{ event = … }, …]"]
+    );
+    assert_eq!(
+        mistakes("[[step]]\nat = \"2026-01-01T00:00:00Z\"\nsteps = [{ at = \"2026-01-01\" }]"),
+        ["3: step[1].steps[1].at: is not a known key; known here: event, release, discard, expect"]
+    );
+}
