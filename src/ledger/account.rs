@@ -12,7 +12,7 @@ use super::amount::{Credits, Overflow};
 use super::declines::Declines;
 use super::entry::{Cause, Entry, EntryKind};
 use super::latches::Told;
-use super::lot::{Forfeit, Lot, ResetMark, whole_unit};
+use super::lot::{Forfeit, LastReset, Lot, ResetMark, whole_unit};
 use super::names::{AccountId, AccountKind, LotNo, Name, Timestamp};
 use super::settings::{Settings, Stamped};
 use super::topup::Asking;
@@ -74,7 +74,7 @@ pub struct Balance {
     /// What resets have forfeited that would give it back, as far as needed.
     pub forfeits: Vec<Forfeit>,
     /// The newest reset of each family, as far as needed.
-    pub resets: BTreeMap<Name, ResetMark>,
+    pub resets: BTreeMap<Name, LastReset>,
     pub change: Change,
 }
 
@@ -158,6 +158,7 @@ impl Balance {
     pub fn add_lot(&mut self, mut lot: Lot) -> Result<LotNo, Overflow> {
         let no = LotNo(self.last_lot.0.checked_add(1).ok_or(Overflow)?);
         lot.no = no;
+        lot.usable_since = self.next_entry();
         self.last_lot = no;
         self.change.touch();
         self.put_lot(lot);
@@ -174,11 +175,19 @@ impl Balance {
         self.lots.iter().find(|lot| lot.no == no)
     }
 
-    /// Whether a reset later than `mark` would have taken what `lot` holds.
+    /// Whether a reset later than `mark` has replaced `lot`, so that it keeps nothing any more.
     pub fn is_replaced_after(&self, lot: &Lot, mark: &ResetMark) -> bool {
-        [&lot.family, &whole_unit()]
-            .into_iter()
-            .any(|family| self.resets.get(family).is_some_and(|newest| newest > mark))
+        self.last_resets(&lot.family).any(|last| last.paid > *mark && last.has_replaced(lot))
+    }
+
+    /// Whether a reset of the family, or of the whole unit, was paid later than `mark`.
+    pub fn is_reset_after(&self, family: &Name, mark: &ResetMark) -> bool {
+        self.last_resets(family).any(|last| last.paid > *mark)
+    }
+
+    /// The newest resets that concern a family: its own, and the one of the whole unit.
+    fn last_resets(&self, family: &Name) -> impl Iterator<Item = &LastReset> {
+        [self.resets.get(family), self.resets.get(&whole_unit())].into_iter().flatten()
     }
 
     /// Moves credits into (or, negative, out of) a lot and writes the entry. What a pending lot
@@ -221,8 +230,10 @@ impl Balance {
     ) -> Result<(), Overflow> {
         let credits = self.lot(no).ok_or(Overflow)?.remaining;
         self.move_lot(no, credits.negated()?, EntryKind::Opened, cause, entries)?;
+        let usable_since = self.next_entry();
         let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
         lot.is_pending = false;
+        lot.usable_since = usable_since;
         self.move_lot(no, credits, EntryKind::Opened, cause, entries)
     }
 
@@ -271,13 +282,29 @@ impl Balance {
         }
     }
 
-    /// Notes that a lot lost credits to a reset; the entries are the caller's.
+    /// Notes that a lot lost credits to a reset, which has replaced it; the entries are the
+    /// caller's.
     ///
     /// # Errors
     /// [`Overflow`] when the lot is not there.
     pub fn lapse(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
         let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
         lot.forfeited = lot.forfeited.plus(credits)?;
+        lot.usable_since = 0;
+        lot.change.touch();
+        Ok(())
+    }
+
+    /// Notes that a lot has credits back that a reset had taken, and is no longer replaced; the
+    /// entries are the caller's.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the lot is not there.
+    pub fn revive(&mut self, no: LotNo, credits: Credits) -> Result<(), Overflow> {
+        let usable_since = self.next_entry();
+        let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
+        lot.forfeited = lot.forfeited.minus(credits)?;
+        lot.usable_since = usable_since;
         lot.change.touch();
         Ok(())
     }
@@ -333,6 +360,10 @@ impl Balance {
             }
         }
         Ok(None)
+    }
+
+    fn next_entry(&self) -> i64 {
+        self.entry_seq.saturating_add(1)
     }
 
     /// Notes what the reset that granted `by` forfeited, so that it can be given back.

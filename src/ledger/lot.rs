@@ -35,6 +35,9 @@ pub struct Lot {
     pub opened_at: Timestamp,
     /// Orders resets: when it was paid, then by which reference.
     pub paid: ResetMark,
+    /// The entry with which it became usable, or came back from a reset; 0: one has replaced it.
+    /// Resets before that entry have not touched it.
+    pub usable_since: i64,
     /// What it cost, for revenue; `None` where nobody paid for it.
     pub cost: Option<Money>,
     /// `None` for a lot that was carried over.
@@ -47,6 +50,22 @@ pub struct Lot {
 pub struct ResetMark {
     pub paid_at: Timestamp,
     pub reference: Name,
+}
+
+/// The newest reset of a family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastReset {
+    pub paid: ResetMark,
+    /// The last entry before it took what was there.
+    pub swept_at: i64,
+}
+
+impl LastReset {
+    /// Whether it would have taken whatever `lot` holds: paid later, and posted when the lot was
+    /// there already.
+    pub fn has_replaced(&self, lot: &Lot) -> bool {
+        self.paid > lot.paid && self.swept_at >= lot.usable_since
+    }
 }
 
 /// What one reset forfeited of one lot, and how much of it came back because the reset was reversed.

@@ -37,7 +37,7 @@ pub(super) async fn load_open(
     let statement = sqlx::query(
         "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
              counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by,
+             paid_at, paid_by, usable_since,
              cost_minor, currency, purchase_id
          FROM lot
          WHERE account_id = ANY($1) AND open",
@@ -59,7 +59,7 @@ pub(super) async fn load_closed(
     let statement = sqlx::query(
         "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
              counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by,
+             paid_at, paid_by, usable_since,
              cost_minor, currency, purchase_id
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[]) AS wanted (account_id, unit, lot_no)
          JOIN lot
@@ -85,19 +85,20 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
         "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, open, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending,
-             warned)
+             warned, usable_since)
          SELECT account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, 0 < remaining, promotional, priority, applies_to::TEXT[],
              expires_at, opened_at, paid_at, paid_by, cost_minor, currency, purchase_id, expired,
-             pending, warned
+             pending, warned, usable_since
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::TEXT[], $5::TEXT[],
              $6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BIGINT[], $10::BOOLEAN[],
              $11::SMALLINT[], $12::TEXT[], $13::TIMESTAMPTZ[], $14::TIMESTAMPTZ[],
              $15::TIMESTAMPTZ[], $16::TEXT[], $17::BIGINT[], $18::TEXT[], $19::BIGINT[],
-             $20::BIGINT[], $21::BOOLEAN[], $22::BOOLEAN[])
+             $20::BIGINT[], $21::BOOLEAN[], $22::BOOLEAN[], $23::BIGINT[])
              AS new (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending, warned)",
+             paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending, warned,
+             usable_since)",
     )
     .bind(column(&new, |row| row.account.0))
     .bind(column(&new, |row| &**row.unit))
@@ -120,7 +121,8 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)))
     .bind(column(&new, |row| row.lot.expired.steps()))
     .bind(column(&new, |row| row.lot.is_pending))
-    .bind(column(&new, |row| row.lot.is_warned));
+    .bind(column(&new, |row| row.lot.is_warned))
+    .bind(column(&new, |row| row.lot.usable_since));
     tx.run("write new lots", statement).await.map(|_| ())
 }
 
@@ -140,11 +142,12 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
              expired = new.expired,
              pending = new.pending,
              warned = new.warned,
+             usable_since = new.usable_since,
              open = 0 < new.remaining
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[],
-             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[], $9::BOOLEAN[])
+             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[], $9::BOOLEAN[], $10::BIGINT[])
              AS new (account_id, unit, lot_no, remaining, forfeited, counted, expired, pending,
-             warned)
+             warned, usable_since)
          WHERE lot.account_id = ANY (ARRAY[new.account_id])
              AND lot.unit = new.unit
              AND lot.lot_no = new.lot_no",
@@ -157,7 +160,8 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&changed, |row| row.lot.counted.steps()))
     .bind(column(&changed, |row| row.lot.expired.steps()))
     .bind(column(&changed, |row| row.lot.is_pending))
-    .bind(column(&changed, |row| row.lot.is_warned));
+    .bind(column(&changed, |row| row.lot.is_warned))
+    .bind(column(&changed, |row| row.lot.usable_since));
     tx.run("write lots", statement).await.map(|_| ())
 }
 
@@ -184,6 +188,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         expires_at: columns.at_or_none()?,
         opened_at: columns.at()?,
         paid: ResetMark { paid_at: columns.at()?, reference: Name::from(columns.next::<&str>()?) },
+        usable_since: columns.next()?,
         cost: {
             let minor: Option<i64> = columns.next()?;
             let currency = columns.currency_or_none()?;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::columns::{Columns, Names, at, column};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{AccountId, Balance, Name, ResetMark};
+use crate::ledger::{AccountId, Balance, LastReset, Name, ResetMark};
 
 /// Marks by account, unit and family.
-pub(super) type Marks = HashMap<(AccountId, Name, Name), ResetMark>;
+pub(super) type Marks = HashMap<(AccountId, Name, Name), LastReset>;
 
 pub(super) async fn load(
     tx: &mut Session,
@@ -16,7 +16,7 @@ pub(super) async fn load(
     names: &mut Names,
 ) -> Result<Marks, StoreError> {
     let statement = sqlx::query(
-        "SELECT account_id, unit, family, paid_at, paid_by
+        "SELECT account_id, unit, family, paid_at, paid_by, swept_at
          FROM reset_mark
          WHERE account_id = ANY($1)",
     )
@@ -27,7 +27,8 @@ pub(super) async fn load(
             let mut columns = Columns::of(row);
             let place = (AccountId(columns.next()?), columns.name(names)?, columns.name(names)?);
             let paid_at = columns.at()?;
-            Ok((place, ResetMark { paid_at, reference: Name::from(columns.next::<&str>()?) }))
+            let paid = ResetMark { paid_at, reference: Name::from(columns.next::<&str>()?) };
+            Ok((place, LastReset { paid, swept_at: columns.next()? }))
         })
         .collect()
 }
@@ -38,12 +39,12 @@ pub(super) async fn upsert(
     balances: &[&Balance],
     loaded: &Marks,
 ) -> Result<(), StoreError> {
-    let mut changed: Vec<(&Balance, &Name, &ResetMark)> = Vec::new();
+    let mut changed: Vec<(&Balance, &Name, &LastReset)> = Vec::new();
     for balance in balances {
-        for (family, mark) in &balance.resets {
+        for (family, last) in &balance.resets {
             let place = (balance.account, balance.unit.clone(), family.clone());
-            if loaded.get(&place) != Some(mark) {
-                changed.push((balance, family, mark));
+            if loaded.get(&place) != Some(last) {
+                changed.push((balance, family, last));
             }
         }
     }
@@ -51,17 +52,20 @@ pub(super) async fn upsert(
         return Ok(());
     }
     let statement = sqlx::query(
-        "INSERT INTO reset_mark (account_id, unit, family, paid_at, paid_by)
-         SELECT account_id, unit, family, paid_at, paid_by
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::TEXT[])
-             AS new (account_id, unit, family, paid_at, paid_by)
+        "INSERT INTO reset_mark (account_id, unit, family, paid_at, paid_by, swept_at)
+         SELECT account_id, unit, family, paid_at, paid_by, swept_at
+         FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::TEXT[],
+             $6::BIGINT[])
+             AS new (account_id, unit, family, paid_at, paid_by, swept_at)
          ON CONFLICT (account_id, unit, family) DO UPDATE
-         SET paid_at = EXCLUDED.paid_at, paid_by = EXCLUDED.paid_by",
+         SET paid_at = EXCLUDED.paid_at, paid_by = EXCLUDED.paid_by,
+             swept_at = EXCLUDED.swept_at",
     )
     .bind(column(&changed, |(balance, _, _)| balance.account.0))
     .bind(column(&changed, |(balance, _, _)| &*balance.unit))
     .bind(column(&changed, |(_, family, _)| &***family))
-    .bind(column(&changed, |(_, _, mark)| at(mark.paid_at)))
-    .bind(column(&changed, |(_, _, mark)| &*mark.reference));
+    .bind(column(&changed, |(_, _, last)| at(last.paid.paid_at)))
+    .bind(column(&changed, |(_, _, last)| &*last.paid.reference))
+    .bind(column(&changed, |(_, _, last)| last.swept_at));
     tx.run("write reset marks", statement).await.map(|_| ())
 }

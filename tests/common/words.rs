@@ -102,6 +102,11 @@ impl Package {
         self
     }
 
+    pub fn family(mut self, family: &str) -> Self {
+        self.terms.family = name(family);
+        self
+    }
+
     pub fn only(mut self, kind: AccountKind) -> Self {
         self.kinds = vec![kind];
         self

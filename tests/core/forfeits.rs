@@ -150,3 +150,63 @@ fn a_reset_of_the_unit_gives_back_every_family_4_10() {
     // The gift's family had a reset of its own since.
     assert_eq!(world.lots("acme"), [("pack".into(), 700), ("gift".into(), 5)]);
 }
+
+/// A package that adds to the plan's family, paid before the plan's reset and granted after it.
+fn late_pack(world: &mut World) {
+    let pack = package("pack", 50).family("plan");
+    let mut paid = payment("acme", &["in_1"], vec![line("l1", 100, &pack)]);
+    paid.paid_at = Some(at(-10));
+    world.decides(&event("reset", pay("acme", "in_2", 100, &package("plan", 100).reset("plan"))));
+    world.decides(&event("late", Command::Pay(Box::new(paid))));
+}
+
+#[test]
+fn a_lot_that_came_after_the_reset_keeps_what_it_gets_back_4_3_4_10() {
+    let mut world = World::default();
+    late_pack(&mut world);
+    assert_eq!(world.balance("acme"), 150);
+
+    world.decides(&event("dispute", dispute("in_1", "d1", DisputeStatus::Opened, None)));
+    assert_eq!(world.balance("acme"), 100);
+    world.decides(&event("won", dispute("in_1", "d1", DisputeStatus::Won, None)));
+    assert_eq!(world.lots("acme"), [("plan".into(), 100), ("pack".into(), 50)]);
+
+    world.decides(&event("used", consume("acme", 120)));
+    world.decides(&event("back", unuse("used", None)));
+    assert_eq!(world.balance("acme"), 150);
+    // The next reset takes it, and then it keeps nothing any more.
+    world.decides(&event("used again", consume("acme", 120)));
+    world.does(pay("acme", "in_3", 100, &package("plan", 100).reset("plan")));
+    world.decides(&event("back again", unuse("used again", None)));
+    assert_eq!(world.lots("acme"), [("plan".into(), 100)]);
+}
+
+#[test]
+fn a_lot_that_opened_after_the_reset_keeps_what_it_gets_back_4_3_5_5() {
+    let waits = package("pack", 50).family("plan").pending(30);
+    let mut world = World::default();
+    world.does(pay("acme", "in_1", 100, &waits));
+    world.does(pay("acme", "in_2", 100, &package("plan", 100).reset("plan")));
+    world.reaches(40);
+    assert_eq!(world.balance("acme"), 150);
+
+    world.decides(&event("used", consume("acme", 120)));
+    world.decides(&event("back", unuse("used", None)));
+    assert_eq!(world.lots("acme"), [("plan".into(), 100), ("pack".into(), 50)]);
+}
+
+#[test]
+fn what_a_reversed_reset_gave_back_is_a_lot_like_any_other_4_10_5_5() {
+    let mut world = two_months();
+    world.does(back("in_2", RefundClaim::Full, RefundStatus::Succeeded));
+    assert_eq!(world.lots("acme"), [("one".into(), 600)]);
+
+    world.decides(&event("used", consume("acme", 50)));
+    world.decides(&event("back", unuse("used", None)));
+    assert_eq!(world.lots("acme"), [("one".into(), 600)]);
+    // It is replaced once more as soon as the reset stands after all, even if nothing is left.
+    world.decides(&event("used again", consume("acme", 600)));
+    world.does(back("in_2", RefundClaim::Full, RefundStatus::Failed));
+    world.decides(&event("back again", unuse("used again", None)));
+    assert_eq!(world.lots("acme"), [("two".into(), 1_000)]);
+}

@@ -69,12 +69,12 @@ fn of_forfeits(balance: &Balance) -> BTreeSet<String> {
 fn of_lot(lot: &Lot) -> String {
     let Lot { no, package, family, granted, remaining, forfeited, promotional, priority, .. } = lot;
     let Lot { counted, applies_to, expires_at, opened_at, paid, cost, purchase, .. } = lot;
-    let Lot { is_pending, expired, .. } = lot;
+    let Lot { is_pending, expired, usable_since, .. } = lot;
     let is_bought = purchase.is_some();
     format!(
         "{no:?} {package} {family} {granted:?} {remaining:?} {forfeited:?} {counted:?} {promotional} \
          {priority} {applies_to:?} {expires_at:?} {opened_at} {paid:?} {cost:?} {is_bought} \
-         {is_pending} {expired:?}"
+         {is_pending} {expired:?} {usable_since}"
     )
 }
 

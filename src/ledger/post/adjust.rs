@@ -129,6 +129,7 @@ impl PlainLot<'_> {
                 paid_at: occurred_at,
                 reference: Name::from(working.request.name.to_string()),
             },
+            usable_since: 0,
             cost: None,
             purchase: None,
             change: Change::New,

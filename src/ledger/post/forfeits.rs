@@ -53,7 +53,7 @@ impl Working<'_> {
         let credits = forfeit.credits.minus(forfeit.outstanding()?)?.min(lot.uncounted()?);
         if credits.is_positive() {
             self.move_lot(unit, forfeit.lot, credits, EntryKind::Restored)?;
-            self.balance(unit).lapse(forfeit.lot, credits.negated()?)?;
+            self.balance(unit).revive(forfeit.lot, credits)?;
             given.restored = given.restored.plus(credits)?;
             match lot.has_expired(now, expiry_grace) {
                 true => self.expire_given(unit, &lot, credits, given)?,
@@ -71,11 +71,14 @@ impl Working<'_> {
         given: &mut GivenBack,
     ) -> Result<Credits, Overflow> {
         let there = self.balance(unit).lot(forfeit.lot).ok_or(Overflow)?.remaining;
-        let credits = forfeit.outstanding()?.min(there);
+        let outstanding = forfeit.outstanding()?;
+        let credits = outstanding.min(there);
         if credits.is_positive() {
             self.move_lot(unit, forfeit.lot, credits.negated()?, EntryKind::Forfeited)?;
-            self.balance(unit).lapse(forfeit.lot, credits)?;
             given.forfeited = given.forfeited.plus(credits)?;
+        }
+        if outstanding.is_positive() {
+            self.balance(unit).lapse(forfeit.lot, credits)?;
         }
         Ok(credits)
     }

@@ -7,7 +7,7 @@ use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
-use crate::ledger::lot::{Lot, ResetMark, whole_unit};
+use crate::ledger::lot::{LastReset, Lot, ResetMark, whole_unit};
 use crate::ledger::money::Money;
 use crate::ledger::names::{LotNo, PurchaseId, Timestamp};
 use crate::ledger::notices::{About, Tells};
@@ -80,10 +80,7 @@ impl Grant {
 
     /// Whether a newer reset of the family, or of the whole unit, has been granted already.
     fn is_late(&self, working: &mut Working<'_>) -> bool {
-        let resets = &working.balance(&self.terms.unit).resets;
-        [&self.terms.family, &whole_unit()]
-            .into_iter()
-            .any(|family| resets.get(family).is_some_and(|newest| *newest > self.mark))
+        working.balance(&self.terms.unit).is_reset_after(&self.terms.family, &self.mark)
     }
 
     fn open(&self, working: &mut Working<'_>) -> Result<Option<LotNo>, Overflow> {
@@ -148,7 +145,8 @@ impl Grant {
             .filter(|lot| reset.scope == ResetScope::Unit || lot.family == self.terms.family)
             .map(|lot| (lot.no, lot.remaining, lot.promotional))
             .collect();
-        balance.resets.insert(scope, self.mark.clone());
+        let last = LastReset { paid: self.mark.clone(), swept_at: balance.entry_seq };
+        balance.resets.insert(scope, last);
         balance.change.touch();
         let mut swept = Swept::default();
         let mut may_carry = Credits::from_steps(reset.rollover_max_steps);
@@ -220,6 +218,7 @@ impl Grant {
             expires_at: self.expires_at,
             opened_at: self.opens_at,
             paid: self.mark.clone(),
+            usable_since: 0,
             cost: None,
             purchase: None,
             change: Change::New,
