@@ -6,8 +6,9 @@
 
 use std::collections::HashMap;
 
-use super::account::{Account, Balance};
+use super::account::Account;
 use super::amount::{Credits, Number};
+use super::balance::Balance;
 use super::command::{RefundName, Request};
 use super::desk::{Fate, Moved, OnDesk};
 use super::entry::Entry;

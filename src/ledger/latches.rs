@@ -8,8 +8,8 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::account::Balance;
 use super::amount::{Credits, Overflow};
+use super::balance::Balance;
 use super::entry::Cause;
 use super::names::{AccountId, EventKey, Name, Timestamp};
 use super::notices::Tells;

@@ -1,12 +1,13 @@
 //! What an event does to the books. Pure: no clock, no randomness, no server, no logging.
 //!
 //! [`decide`] is the one door. Reading order: `amount`, `money`, `names` (values); `terms`,
-//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `lot`, `settings`,
+//! `command`, `outcome`, `desk` (what comes in, how it ends); `account`, `balance`, `lot`, `settings`,
 //! `entry`, `purchase`, `usage`, `book` (the books); `post` (the rules); `time` (what falls due by
 //! itself); `latches`, `topup`, `notices` (what is told).
 
 mod account;
 mod amount;
+mod balance;
 mod book;
 mod claims;
 mod command;
@@ -28,8 +29,9 @@ mod time;
 mod topup;
 mod usage;
 
-pub use account::{Account, Balance, Change, Repayment};
+pub use account::{Account, Change};
 pub use amount::{AmountError, Credits, Number, Overflow, divided};
+pub use balance::{Balance, Repayment};
 pub use book::{AdjustmentRecord, Book, Ids, Journal, Met, Record, Span, Used};
 pub use command::{
     AccountUpdate, Adjustment, Asks, Command, DisputeReport, DisputeStatus, LineFacts, LineRefund,

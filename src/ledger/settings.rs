@@ -6,8 +6,9 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::account::{Account, Balance};
+use super::account::Account;
 use super::amount::{Credits, Number};
+use super::balance::Balance;
 use super::lot::Lot;
 use super::money::Money;
 use super::names::{EventName, Name, Timestamp};

@@ -7,8 +7,9 @@
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::account::{Account, Balance};
+use super::account::Account;
 use super::amount::Overflow;
+use super::balance::Balance;
 use super::book::Book;
 use super::lot::Lot;
 use super::names::{LotNo, Name, PurchaseId, Timestamp};

@@ -2,8 +2,9 @@
 //! and when to look again (semantics 8.3 to 8.5).
 
 use super::Rules;
-use crate::ledger::account::{Account, Balance};
+use crate::ledger::account::Account;
 use crate::ledger::amount::{Credits, Overflow};
+use crate::ledger::balance::Balance;
 use crate::ledger::entry::Cause;
 use crate::ledger::latches::{Flip, Judging, judge};
 use crate::ledger::names::{Name, Timestamp};

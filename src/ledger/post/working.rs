@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use super::attend::{Touched, attend};
 use super::{Clock, Rules};
-use crate::ledger::account::{Account, Balance};
+use crate::ledger::account::Account;
 use crate::ledger::amount::{Credits, Overflow};
+use crate::ledger::balance::Balance;
 use crate::ledger::book::{AdjustmentRecord, Book, Joined, Record, Span};
 use crate::ledger::command::Request;
 use crate::ledger::entry::{Cause, Entry, EntryKind};
