@@ -32,11 +32,13 @@ pub enum StatedMoney {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MajorUnits(Decimal);
 
-/// Active ISO 4217 codes by the number of their minor digits, where that is not two.
-const EXPONENTS: [(u8, &str); 3] = [
-    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-    (3, "BHD IQD JOD KWD LYD OMR TND"),
-    (4, "CLF UYW"),
+/// Active ISO 4217 codes by the number of their minor digits, each list sorted, every code followed
+/// by one blank.
+const EXPONENTS: [(u8, &str); 4] = [
+    (2, TWO_DIGITS),
+    (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "),
+    (3, "BHD IQD JOD KWD LYD OMR TND "),
+    (4, "CLF UYW "),
 ];
 
 /// The active ISO 4217 codes with two minor digits.
@@ -46,19 +48,14 @@ const TWO_DIGITS: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BG
     KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN \
     NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP \
     SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES \
-    WST XCD XCG YER ZAR ZMW ZWG";
+    WST XCD XCG YER ZAR ZMW ZWG ";
 
 impl Currency {
     /// Looks a code up; `None` when ISO 4217 has no such active currency.
     pub fn of(code: &str) -> Option<Self> {
-        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
-        let listed = |list: &str| list.split_ascii_whitespace().any(|known| known == code);
-        let exponent = EXPONENTS
-            .iter()
-            .find(|(_, list)| listed(list))
-            .map(|(exponent, _)| *exponent)
-            .or_else(|| listed(TWO_DIGITS).then_some(2))?;
-        Some(Self { code: bytes, exponent })
+        let code: [u8; 3] = code.as_bytes().try_into().ok()?;
+        let (exponent, _) = EXPONENTS.iter().find(|(_, list)| is_listed(list, code))?;
+        Some(Self { code, exponent: *exponent })
     }
 
     pub fn code(&self) -> &str {
@@ -69,6 +66,12 @@ impl Currency {
     pub fn exponent(&self) -> u32 {
         u32::from(self.exponent)
     }
+}
+
+/// Every lot that is loaded asks this, so it reads no more of a list than it must.
+fn is_listed(list: &str, code: [u8; 3]) -> bool {
+    let (codes, _) = list.as_bytes().as_chunks::<4>();
+    codes.binary_search_by(|[first, second, third, _]| [*first, *second, *third].cmp(&code)).is_ok()
 }
 
 impl serde::Serialize for Currency {
@@ -156,6 +159,16 @@ mod tests {
         assert_eq!(exponent("usd"), None);
         assert_eq!(exponent("XYZ"), None);
         assert_eq!(exponent("USD EUR"), None);
+    }
+
+    #[test]
+    fn every_listed_currency_is_found_2_1() {
+        for (exponent, list) in EXPONENTS {
+            for code in list.split_ascii_whitespace() {
+                let found = Currency::of(code).map(|currency| (currency.exponent, currency.code));
+                assert_eq!(found, Some((exponent, code.as_bytes().try_into().unwrap())), "{code}");
+            }
+        }
     }
 
     #[test]
