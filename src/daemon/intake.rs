@@ -144,6 +144,13 @@ impl Intake {
     }
 }
 
+/// A full round is a little less than a batch for every worker: accounts never divide it into lanes
+/// of one length, and what a lane has beyond one batch would cost a transaction of its own.
+fn round_max(batch_max: usize, workers: usize) -> usize {
+    let batches = batch_max.saturating_mul(workers);
+    batches.saturating_sub(batches.div_euclid(16))
+}
+
 /// How a connection ended that did not break.
 enum Ended {
     Stopped,
@@ -172,7 +179,7 @@ impl Session<'_> {
         beat: &Beat,
         shutdown: &mut Shutdown,
     ) -> Result<Ended, BrokerError> {
-        let round_max = self.intake.batch_max.saturating_mul(self.intake.workers);
+        let round_max = round_max(self.intake.batch_max, self.intake.workers);
         let mut settled = Vec::new();
         loop {
             beat.touch();
