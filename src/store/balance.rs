@@ -1,18 +1,24 @@
 //! Table `balance`: one account in one unit.
 
+use std::collections::HashMap;
+
 use super::columns::{Columns, Names, at, column, credits_array};
 use super::error::StoreError;
+use super::row_at::{self, RowAt};
 use super::session::Session;
-use crate::ledger::{AccountId, Balance, Change, Credits, LotNo, Timestamp};
+use crate::ledger::{AccountId, Balance, Change, Credits, LotNo, Name, Timestamp};
+
+/// Where the rows of loaded balances lie.
+pub(super) type RowsAt = HashMap<(AccountId, Name), RowAt>;
 
 /// All balances of accounts that are locked.
 pub(super) async fn load(
     tx: &mut Session,
     accounts: &[AccountId],
     names: &mut Names,
-) -> Result<Vec<Balance>, StoreError> {
+) -> Result<Vec<(RowAt, Balance)>, StoreError> {
     let statement = sqlx::query(
-        "SELECT account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
+        "SELECT ctid, account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
              latched, depleted, peak, told::TEXT, asking::TEXT, look_at
          FROM balance
          WHERE account_id = ANY($1)",
@@ -22,6 +28,7 @@ pub(super) async fn load(
     rows.iter()
         .map(|row| {
             let mut columns = Columns::of(row);
+            let row_at = columns.next()?;
             let id = AccountId(columns.next()?);
             let mut balance = Balance::new(id, columns.name(names)?);
             balance.balance = columns.credits()?;
@@ -38,7 +45,7 @@ pub(super) async fn load(
             balance.asking = state(columns.next()?)?;
             balance.look_at = columns.at_or_none()?;
             balance.change = Change::None;
-            Ok(balance)
+            Ok((row_at, balance))
         })
         .collect()
 }
@@ -69,13 +76,16 @@ pub(super) async fn insert(
              $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched, depleted, pending, peak, told, asking, look_at)",
-    );
+    )
+    .bind(column(&new, |balance| balance.account.0))
+    .bind(column(&new, |balance| &*balance.unit));
     tx.run("write new balances", bound(statement, &new, now)).await.map(|_| ())
 }
 
 pub(super) async fn update(
     tx: &mut Session,
     balances: &[&Balance],
+    loaded: &RowsAt,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let changed: Vec<&Balance> =
@@ -83,6 +93,10 @@ pub(super) async fn update(
     if changed.is_empty() {
         return Ok(());
     }
+    let row_at = |balance: &&Balance| loaded.get(&(balance.account, balance.unit.clone())).copied();
+    let rows_at: Vec<RowAt> =
+        changed.iter().map(row_at).collect::<Option<_>>().ok_or(row_at::NOT_LOADED)?;
+    // "+ 0" leaves the planner no index to walk along instead.
     let statement = sqlx::query(
         "UPDATE balance
          SET balance = new.balance,
@@ -98,24 +112,30 @@ pub(super) async fn update(
              asking = new.asking::JSONB,
              look_at = new.look_at,
              updated_at = $15
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-             $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[], $11::BIGINT[],
-             $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[])
-             AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, pending, peak, told, asking, look_at)
-         WHERE balance.account_id = ANY (ARRAY[new.account_id]) AND balance.unit = new.unit",
-    );
-    tx.run("write balances", bound(statement, &changed, now)).await.map(|_| ())
+         FROM (
+             SELECT unnest($1::BIGINT[]) AS account_id, unnest($2::TID[]) AS row_at,
+                 unnest($3::BIGINT[]) AS balance, unnest($4::BIGINT[]) AS overdraft,
+                 unnest($5::BIGINT[]) AS entry_seq, unnest($6::INTEGER[]) AS last_lot,
+                 unnest($7::INTEGER[]) AS last_repayment, unnest($8::TEXT[]) AS latched,
+                 unnest($9::BOOLEAN[]) AS depleted, unnest($10::BIGINT[]) AS pending,
+                 unnest($11::BIGINT[]) AS peak, unnest($12::TEXT[]) AS told,
+                 unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at
+         ) AS new
+         WHERE balance.ctid = new.row_at AND balance.account_id + 0 = new.account_id",
+    )
+    .bind(column(&changed, |balance| balance.account.0))
+    .bind(rows_at);
+    let found = tx.run("write balances", bound(statement, &changed, now)).await?;
+    row_at::all_found(found, changed.len(), "balance")
 }
 
+/// What is written of a balance, new or changed, besides its key.
 fn bound<'q>(
     statement: super::session::Statement<'q>,
     balances: &[&'q Balance],
     now: Timestamp,
 ) -> super::session::Statement<'q> {
     statement
-        .bind(column(balances, |balance| balance.account.0))
-        .bind(column(balances, |balance| &*balance.unit))
         .bind(column(balances, |balance| balance.balance.steps()))
         .bind(column(balances, |balance| balance.overdraft.steps()))
         .bind(column(balances, |balance| balance.entry_seq))

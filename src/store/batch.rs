@@ -41,6 +41,9 @@ pub(super) struct Loaded {
     /// Accounts that this transaction opened.
     pub(super) opened: Vec<AccountId>,
     pub(super) references: HashMap<Reference, PurchaseId>,
+    /// Where the rows of balances and lots lie.
+    pub(super) balances_at: balance::RowsAt,
+    pub(super) lots_at: lot::RowsAt,
     /// The refunds of every purchase that was loaded.
     pub(super) refunds: HashMap<PurchaseId, Vec<RefundName>>,
     pub(super) marks: Marks,
@@ -266,7 +269,9 @@ impl Loading {
         let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
         self.load_usages(tx).await?;
         if !ids.is_empty() {
-            for loaded in balance::load(tx, &ids, &mut self.names).await? {
+            for (row_at, loaded) in balance::load(tx, &ids, &mut self.names).await? {
+                let name = (loaded.account, loaded.unit.clone());
+                self.loaded.balances_at.insert(name, row_at);
                 if let Some(account) = self.accounts.get_mut(&loaded.account) {
                     account.balances.insert(loaded.unit.clone(), loaded);
                 }
@@ -369,6 +374,8 @@ impl Loading {
     }
 
     fn put_lot(&mut self, place: lot::Place) {
+        let name = LotName::of(place.account, &place.unit, &place.lot);
+        self.loaded.lots_at.insert(name, place.row_at);
         if let Some(balance) = self.balance(place.account, &place.unit) {
             balance.put_lot(place.lot);
         }

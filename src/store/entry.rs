@@ -16,12 +16,10 @@ pub(super) async fn insert(
     let statement = sqlx::query(
         "INSERT INTO entry (account_id, unit, seq, kind, lot_no, credits, balance_after,
              event_key, occurred_at, pending, recorded_at)
-         SELECT account_id, unit, seq, kind, lot_no, credits, balance_after,
-             event_key, occurred_at, pending, $11
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::TEXT[], $5::INTEGER[],
-             $6::BIGINT[], $7::BIGINT[], $8::UUID[], $9::TIMESTAMPTZ[], $10::BOOLEAN[])
-             AS new (account_id, unit, seq, kind, lot_no, credits, balance_after,
-             event_key, occurred_at, pending)",
+         SELECT unnest($1::BIGINT[]), unnest($2::TEXT[]), unnest($3::BIGINT[]),
+             unnest($4::TEXT[]), unnest($5::INTEGER[]), unnest($6::BIGINT[]),
+             unnest($7::BIGINT[]), unnest($8::UUID[]), unnest($9::TIMESTAMPTZ[]),
+             unnest($10::BOOLEAN[]), $11",
     )
     .bind(column(entries, |entry| entry.account.0))
     .bind(column(entries, |entry| &*entry.unit))

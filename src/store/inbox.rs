@@ -69,16 +69,12 @@ pub(super) async fn insert(
         "INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
              occurred_at, received_at, account_id, purchase_id, unit, meter, quantity, cost,
              uncovered, entry_first, entry_last, body, properties)
-         SELECT event_key, fingerprint, source, id, type, outcome, reason,
-             occurred_at, $20, account_id, purchase_id, unit, meter, quantity, cost,
-             uncovered, entry_first, entry_last, body, properties::JSONB
-         FROM unnest($1::UUID[], $2::UUID[], $3::TEXT[], $4::TEXT[], $5::TEXT[], $6::TEXT[],
-             $7::TEXT[], $8::TIMESTAMPTZ[], $9::BIGINT[], $10::BIGINT[], $11::TEXT[],
-             $12::TEXT[], $13::NUMERIC[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[],
-             $17::BIGINT[], $18::BYTEA[], $19::TEXT[])
-             AS new (event_key, fingerprint, source, id, type, outcome, reason,
-             occurred_at, account_id, purchase_id, unit, meter, quantity, cost,
-             uncovered, entry_first, entry_last, body, properties)",
+         SELECT unnest($1::UUID[]), unnest($2::UUID[]), unnest($3::TEXT[]), unnest($4::TEXT[]),
+             unnest($5::TEXT[]), unnest($6::TEXT[]), unnest($7::TEXT[]),
+             unnest($8::TIMESTAMPTZ[]), $20, unnest($9::BIGINT[]), unnest($10::BIGINT[]),
+             unnest($11::TEXT[]), unnest($12::TEXT[]), unnest($13::NUMERIC[]),
+             unnest($14::BIGINT[]), unnest($15::BIGINT[]), unnest($16::BIGINT[]),
+             unnest($17::BIGINT[]), unnest($18::BYTEA[]), unnest($19::TEXT[])::JSONB",
     )
     .bind(column(&records, |record| key(record.key)))
     .bind(column(&records, |record| key(EventKey(record.fingerprint.0))))

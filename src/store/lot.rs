@@ -1,15 +1,19 @@
 //! Table `lot`: blocks of granted credits.
 
+use std::collections::HashMap;
+
 use super::columns::{Columns, Names, at, column, text_array};
 use super::error::StoreError;
+use super::row_at::{self, RowAt};
 use super::session::Session;
 use crate::ledger::{AccountId, Change, Lot, LotNo, Money, Name, PurchaseId, ResetMark};
 
-/// A lot and where it lies.
+/// A lot and where it lies, in the books and in the table.
 pub(super) struct Place {
     pub(super) account: AccountId,
     pub(super) unit: Name,
     pub(super) lot: Lot,
+    pub(super) row_at: RowAt,
 }
 
 /// A lot by its name.
@@ -20,12 +24,21 @@ pub(super) struct LotName {
     pub(super) no: LotNo,
 }
 
+/// Where the rows of loaded lots lie.
+pub(super) type RowsAt = HashMap<LotName, RowAt>;
+
 /// A lot to be written, with the account and unit it lies in.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) account: AccountId,
     pub(super) unit: &'a Name,
     pub(super) lot: &'a Lot,
+}
+
+impl LotName {
+    pub(super) fn of(account: AccountId, unit: &Name, lot: &Lot) -> Self {
+        Self { account, unit: unit.clone(), no: lot.no }
+    }
 }
 
 /// The lots of accounts that are locked in which anything remains, pending ones too.
@@ -35,7 +48,7 @@ pub(super) async fn load_open(
     names: &mut Names,
 ) -> Result<Vec<Place>, StoreError> {
     let statement = sqlx::query(
-        "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
+        "SELECT ctid, account_id, unit, lot_no, package, family, granted, remaining, forfeited,
              counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by, usable_since,
              cost_minor, currency, purchase_id
@@ -57,7 +70,7 @@ pub(super) async fn load_closed(
         return Ok(Vec::new());
     }
     let statement = sqlx::query(
-        "SELECT lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
+        "SELECT lot.ctid, lot.account_id, lot.unit, lot.lot_no, package, family, granted, remaining, forfeited,
              counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by, usable_since,
              cost_minor, currency, purchase_id
@@ -128,12 +141,20 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
 
 /// Only what can change of a lot, and what an index names only by its value: an update that
 /// leaves that alone stays off the indexes.
-pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
+pub(super) async fn update(
+    tx: &mut Session,
+    lots: &[Row<'_>],
+    loaded: &RowsAt,
+) -> Result<(), StoreError> {
     let changed: Vec<Row<'_>> =
         lots.iter().copied().filter(|row| row.lot.change == Change::Changed).collect();
     if changed.is_empty() {
         return Ok(());
     }
+    let row_at = |row: &Row<'_>| loaded.get(&LotName::of(row.account, row.unit, row.lot)).copied();
+    let rows_at: Vec<RowAt> =
+        changed.iter().map(row_at).collect::<Option<_>>().ok_or(row_at::NOT_LOADED)?;
+    // "+ 0" leaves the planner no index to walk along instead.
     let statement = sqlx::query(
         "UPDATE lot
          SET remaining = new.remaining,
@@ -144,16 +165,19 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
              warned = new.warned,
              usable_since = new.usable_since,
              open = 0 < new.remaining
-         FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[],
-             $6::BIGINT[], $7::BIGINT[], $8::BOOLEAN[], $9::BOOLEAN[], $10::BIGINT[])
-             AS new (account_id, unit, lot_no, remaining, forfeited, counted, expired, pending,
-             warned, usable_since)
-         WHERE lot.account_id = ANY (ARRAY[new.account_id])
-             AND lot.unit = new.unit
-             AND lot.lot_no = new.lot_no",
+         FROM (
+             SELECT unnest($1::TID[]) AS row_at, unnest($2::BIGINT[]) AS account_id,
+                 unnest($3::INTEGER[]) AS lot_no, unnest($4::BIGINT[]) AS remaining,
+                 unnest($5::BIGINT[]) AS forfeited, unnest($6::BIGINT[]) AS counted,
+                 unnest($7::BIGINT[]) AS expired, unnest($8::BOOLEAN[]) AS pending,
+                 unnest($9::BOOLEAN[]) AS warned, unnest($10::BIGINT[]) AS usable_since
+         ) AS new
+         WHERE lot.ctid = new.row_at
+             AND lot.account_id + 0 = new.account_id
+             AND lot.lot_no + 0 = new.lot_no",
     )
+    .bind(rows_at)
     .bind(column(&changed, |row| row.account.0))
-    .bind(column(&changed, |row| &**row.unit))
     .bind(column(&changed, |row| row.lot.no.0))
     .bind(column(&changed, |row| row.lot.remaining.steps()))
     .bind(column(&changed, |row| row.lot.forfeited.steps()))
@@ -162,10 +186,12 @@ pub(super) async fn update(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
     .bind(column(&changed, |row| row.lot.is_pending))
     .bind(column(&changed, |row| row.lot.is_warned))
     .bind(column(&changed, |row| row.lot.usable_since));
-    tx.run("write lots", statement).await.map(|_| ())
+    let found = tx.run("write lots", statement).await?;
+    row_at::all_found(found, changed.len(), "lot")
 }
 
 fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreError> {
+    let row_at = columns.next()?;
     let account = AccountId(columns.next()?);
     let unit = columns.name(names)?;
     let lot = Lot {
@@ -197,5 +223,5 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         purchase: columns.next::<Option<i64>>()?.map(PurchaseId),
         change: Change::None,
     };
-    Ok(Place { account, unit, lot })
+    Ok(Place { account, unit, lot, row_at })
 }

@@ -19,6 +19,9 @@
 //! changed hands in between lets everything go and starts again; whoever loses a race for a key at
 //! save gets a transient error, and finds the winner's row the next time.
 //!
+//! Balances and lots are written where they were read (`row_at`). Hot inserts unnest their arrays
+//! in the select list: in FROM, each array would be laid out as a table of its own first.
+//!
 //! Statements that join a batch with a table do it on `= ANY (ARRAY[key])`: plans are kept, and one
 //! made while a table was tiny must not walk all of it later (docs/benchmarks.md).
 //!
@@ -62,6 +65,7 @@ mod refund;
 mod repayment;
 mod reset_mark;
 mod revocation;
+mod row_at;
 mod save;
 pub mod scratch;
 mod session;

@@ -111,7 +111,7 @@ impl Batch {
         let balances: Vec<&Balance> =
             accounts.iter().flat_map(|account| account.balances.values()).collect();
         balance::insert(tx, &balances, *now).await?;
-        balance::update(tx, &balances, *now).await?;
+        balance::update(tx, &balances, &loaded.balances_at, *now).await?;
         let lots: Vec<lot::Row<'_>> = balances
             .iter()
             .flat_map(|balance| {
@@ -120,7 +120,7 @@ impl Batch {
             })
             .collect();
         lot::insert(tx, &lots).await?;
-        lot::update(tx, &lots).await?;
+        lot::update(tx, &lots, &loaded.lots_at).await?;
         repayment::insert(tx, &balances).await?;
         repayment::update(tx, &balances).await?;
         forfeit::insert(tx, &balances).await?;

@@ -207,3 +207,24 @@ async fn a_batch_decided_in_another_order_is_refused() {
 
     assert!(matches!(error, StoreError::Internal { .. }), "{error:?}");
 }
+
+/// Rows are written where they were read, which only a hand beside the daemon can make wrong.
+#[tokio::test]
+async fn a_row_that_somebody_moved_by_hand_is_not_written_until_it_is_read_again() {
+    for by_hand in ["UPDATE lot SET warned = true", "UPDATE balance SET peak = peak + 1"] {
+        let world = World::new().await;
+        world.run(&[pays("p1", "ada", "inv", "100")]).await.unwrap();
+        let requests = [uses("u1", "ada", "10")];
+        let arrivals = arrivals(&requests);
+        let mut batch = world.store.open_batch(&arrivals).await.unwrap();
+        world.alter(by_hand).await;
+        world.decide(&mut batch, &requests);
+
+        let error = batch.commit(&arrivals, &[]).await.unwrap_err();
+
+        assert!(error.is_transient() && error.is_overtaken(), "{error:?}");
+        assert_eq!(world.count("SELECT balance FROM balance").await, 10_000);
+        assert_eq!(verdicts(&world.run(&requests).await.unwrap()), [Verdict::Applied(None)]);
+        assert_eq!(world.count("SELECT remaining FROM lot").await, 9_000);
+    }
+}
