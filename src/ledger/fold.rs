@@ -29,6 +29,14 @@ impl Purchase {
         Ok(targets.into_iter().map(|target| target.credits).collect())
     }
 
+    /// All that was charged for it so far, in minor units.
+    ///
+    /// # Errors
+    /// [`Overflow`] when the sum does not fit.
+    pub(super) fn paid_minor(&self) -> Result<i128, Overflow> {
+        self.sale.as_ref().map_or(Ok(0), Sale::paid_minor)
+    }
+
     fn targets_of(&self, counting: Counting) -> Result<Vec<Target>, Rejection> {
         let Some(sale) = &self.sale else { return Ok(Vec::new()) };
         let claims = Claims::gather(self, sale, counting)?;

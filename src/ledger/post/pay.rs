@@ -6,7 +6,7 @@ use super::working::Working;
 use super::{Clock, Rules};
 use crate::ledger::account::Account;
 use crate::ledger::amount::Overflow;
-use crate::ledger::book::{Book, Record};
+use crate::ledger::book::{Book, Joined, Record};
 use crate::ledger::command::{LineFacts, PaidLine, Payment, Request};
 use crate::ledger::lot::ResetMark;
 use crate::ledger::money::Money;
@@ -26,10 +26,18 @@ pub(super) fn pay(
     let occurred_at = clock.occurred_at;
     let mut joined = book.joined(&payment.references)?;
     let compared = Compared::of(&joined.purchase, payment, joined.news)?;
-    if compared.says_nothing_new() && !joined.news {
-        let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
-        record.purchase = Some(joined.purchase.id);
-        return Ok(record);
+    if compared.new.is_empty() && !joined.news {
+        let paid = joined.purchase.paid_minor()?;
+        let mut told = joined.purchase.clone();
+        note_payment(&mut told, payment, &compared)?;
+        if told.paid_minor()? == paid {
+            let mut record = Record::of(request, occurred_at, Verdict::Duplicate);
+            record.purchase = Some(told.id);
+            // Which lines it named together is remembered, though nothing follows from it yet: what
+            // was paid must not depend on the order of the payments (semantics 3.5).
+            book.keep_purchase(Joined { purchase: told, ..joined });
+            return Ok(record);
+        }
     }
     let mut account = book.account(&payment.account)?;
     update_account(&mut account, request, payment, occurred_at);
