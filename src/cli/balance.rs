@@ -107,12 +107,10 @@ fn settings(own: &OwnSettings) -> String {
         true => "none".to_owned(),
         false => lines.join(", "),
     });
-    let topup = own.topup.as_ref().map(|topup| {
-        format!(
-            "below {}, {} of {} (kept; not acted on yet)",
-            topup.below, topup.quantity, topup.package
-        )
-    });
+    let topup = own
+        .topup
+        .as_ref()
+        .map(|topup| format!("below {}, {} of {}", topup.below, topup.quantity, topup.package));
     let said = [
         ("low balance at", &low_balance),
         ("recovered at", &own.recovered_at),

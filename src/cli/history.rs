@@ -60,7 +60,8 @@ pub fn render(found: &History, args: &HistoryArgs) -> String {
     let balances: Vec<String> =
         found.balances.iter().map(|held| format!("{} {}", held.balance, held.unit)).collect();
     let mut text = format!("{}{then}: {}\n\n", found.account, balances.join(", "));
-    let header = ["recorded", "unit", "entry", "what", "credits", "balance", "lot", "event"];
+    let header =
+        ["recorded", "unit", "entry", "what", "credits", "balance", "lot", "catalog", "event"];
     let mut entries = table(&header, &[2, 4, 5]);
     for entry in &found.entries {
         entries.add_row(row(entry));
@@ -72,7 +73,7 @@ pub fn render(found: &History, args: &HistoryArgs) -> String {
     text
 }
 
-fn row(entry: &Movement) -> [String; 8] {
+fn row(entry: &Movement) -> [String; 9] {
     let lot = match (entry.lot, &entry.package) {
         (None, _) => "overdraft".to_owned(),
         (Some(lot), Some(package)) => format!("{lot} {package}"),
@@ -101,6 +102,7 @@ fn row(entry: &Movement) -> [String; 8] {
         credits,
         entry.balance_after.clone(),
         lot,
+        entry.catalog.clone().unwrap_or_default(),
         event,
     ]
 }

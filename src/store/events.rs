@@ -224,7 +224,12 @@ async fn entries_of(pool: &PgPool, key: Uuid) -> sqlx::Result<Vec<Movement>> {
              WHERE event_key = $1
          )
          SELECT entry.*, unit.decimals, lot.package, adjustment.actor, adjustment.reason,
-             inbox.source, inbox.id AS event_id
+             inbox.source, inbox.id AS event_id,
+             (SELECT min(line.terms ->> 'catalog_hash')
+                 FROM creditd.purchase_line AS line
+                 WHERE line.purchase_id = lot.purchase_id
+                     AND line.unit = lot.unit
+                     AND line.lot_no = lot.lot_no) AS catalog
          FROM run
          JOIN creditd.entry
              ON entry.account_id = run.account_id

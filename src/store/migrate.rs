@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (9, "waiting", include_str!("../../migrations/0009_waiting.sql")),
     (10, "attention", include_str!("../../migrations/0010_attention.sql")),
     (11, "usable_since", include_str!("../../migrations/0011_usable_since.sql")),
+    (12, "entry_catalog", include_str!("../../migrations/0012_entry_catalog.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

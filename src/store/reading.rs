@@ -91,6 +91,9 @@ pub struct Movement {
     /// `None`: the overdraft.
     pub lot: Option<i32>,
     pub package: Option<String>,
+    /// The hash of the catalog by which that package was sold; `None` where nobody bought the lot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<String>,
     /// Who adjusted the balance, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjusted_by: Option<String>,
@@ -218,7 +221,12 @@ async fn read_history(pool: &PgPool, query: &HistoryQuery<'_>) -> sqlx::Result<O
     // At most `limit` entries are read of each unit, by the end of the primary key.
     let entries = sqlx::query(
         "SELECT newest.*, unit.decimals, lot.package, adjustment.actor, adjustment.reason,
-             inbox.source, inbox.id AS event_id
+             inbox.source, inbox.id AS event_id,
+             (SELECT min(line.terms ->> 'catalog_hash')
+                 FROM creditd.purchase_line AS line
+                 WHERE line.purchase_id = lot.purchase_id
+                     AND line.unit = lot.unit
+                     AND line.lot_no = lot.lot_no) AS catalog
          FROM creditd.balance
          JOIN creditd.unit ON unit.unit = balance.unit
          CROSS JOIN LATERAL (
@@ -293,6 +301,7 @@ impl Movement {
             pending: row.try_get("pending")?,
             lot: row.try_get("lot_no")?,
             package: row.try_get("package")?,
+            catalog: row.try_get("catalog")?,
             adjusted_by: row.try_get("actor")?,
             adjusted_because: row.try_get("reason")?,
             source: row.try_get("source")?,

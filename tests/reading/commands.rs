@@ -157,7 +157,7 @@ CRD set for this account:
   low balance at 50, 0.5
   overdraft at most 100
   began with 40
-  top up below 10, 2 of p (kept; not acted on yet)
+  top up below 10, 2 of p
 "
         );
         let json = serde_json::to_value(&found.settings[0]).unwrap();
@@ -191,10 +191,10 @@ async fn history_is_newest_first_and_bounded() {
             "\
 acme: -20 CRD
 
- RECORDED              UNIT  ENTRY  WHAT     CREDITS  BALANCE  LOT           EVENT
- 2026-01-06 00:00:01Z  CRD       9  revoked      -20      -20  overdraft     shop/e5
- 2026-01-06 00:00:01Z  CRD       8  revoked      -40        0  2 starter-50  shop/e5
- 2026-01-05 00:00:01Z  CRD       7  repaid       +20       40  overdraft     shop/e4
+ RECORDED              UNIT  ENTRY  WHAT     CREDITS  BALANCE  LOT           CATALOG  EVENT
+ 2026-01-06 00:00:01Z  CRD       9  revoked      -20      -20  overdraft              shop/e5
+ 2026-01-06 00:00:01Z  CRD       8  revoked      -40        0  2 starter-50  c0ffee   shop/e5
+ 2026-01-05 00:00:01Z  CRD       7  repaid       +20       40  overdraft              shop/e4
 
 at most 3 entries are shown; more with --limit
 "
@@ -203,9 +203,9 @@ at most 3 entries are shown; more with --limit
             serde_json::to_value(&found.entries[1]).unwrap(),
             serde_json::json!({
                 "unit": "CRD", "seq": 8, "kind": "revoked", "credits": "-40",
-                "balance_after": "0", "pending": false, "lot": 2, "package": "starter-50", "source": "shop",
-                "event_id": "e5", "occurred_at": "2026-01-06T00:00:00Z",
-                "recorded_at": "2026-01-06T00:00:01Z"
+                "balance_after": "0", "pending": false, "lot": 2, "package": "starter-50",
+                "catalog": "c0ffee", "source": "shop", "event_id": "e5",
+                "occurred_at": "2026-01-06T00:00:00Z", "recorded_at": "2026-01-06T00:00:01Z"
             })
         );
     })

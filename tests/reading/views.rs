@@ -40,7 +40,7 @@ async fn the_views_have_the_columns_that_reports_rely_on() {
                  recorded_at\")",
                 "(\"balance: account kind unit balance overdraft pending updated_at\")",
                 "(\"entry: account unit seq kind credits balance_after lot package source \
-                 event_id occurred_at recorded_at pending\")",
+                 event_id occurred_at recorded_at pending catalog\")",
                 "(\"event: source id type outcome reason received_at\")",
                 "(\"lot: account unit lot package family granted remaining forfeited open \
                  promotional priority applies_to opened_at paid_at expires_at cost currency \
