@@ -84,18 +84,70 @@ async fn read(pool: &PgPool, account: &str, limit: u32) -> sqlx::Result<Option<T
     }))
 }
 
-/// What was told of one event, in the order of the telling. Notices are not indexed by event, but
-/// for those of parked ones; an account's are looked through.
+/// What was told of one event, in the order of the telling. Notices are not indexed by event, but for
+/// those of parked ones: an account's are numbered as time goes, so those of the two batches that
+/// may have told of it, when it came and when it was released, are found by their numbers.
 pub(super) async fn told_of(
     pool: &PgPool,
     event: Uuid,
     account: Option<i64>,
 ) -> sqlx::Result<Vec<ToldNotice>> {
     sqlx::query(
-        "SELECT notice_id::TEXT AS notice_id, sequence, type, source, id, occurred_at, recorded_at,
+        "WITH RECURSIVE instant AS (
+             SELECT received_at AS at FROM creditd.inbox WHERE event_key = $1
+             UNION
+             SELECT closed_at FROM creditd.parked WHERE event_key = $1 AND state = 'released'
+         ),
+         -- The first number at or after an instant, and the first after it, by halves.
+         half (at, is_end, low, high) AS (
+             SELECT instant.at, is_end, kept.first, kept.last + 1
+             FROM instant
+             CROSS JOIN unnest(ARRAY[false, true]) AS is_end
+             CROSS JOIN (
+                 SELECT min(sequence) AS first, max(sequence) AS last
+                 FROM creditd.notice
+                 WHERE account_id = $2
+             ) AS kept
+             UNION ALL
+             SELECT at, is_end,
+                 CASE WHEN is_before THEN middle.sequence + 1 ELSE low END,
+                 CASE WHEN is_before THEN high ELSE (low + high) / 2 END
+             FROM half
+             CROSS JOIN LATERAL (
+                 SELECT sequence,
+                     recorded_at < at OR (is_end AND recorded_at = at) AS is_before
+                 FROM creditd.notice
+                 WHERE account_id = $2 AND sequence >= (low + high) / 2
+                 ORDER BY sequence
+                 LIMIT 1
+             ) AS middle
+             WHERE low < high
+         ),
+         run AS (
+             SELECT at, min(low) FILTER (WHERE NOT is_end) AS first,
+                 min(low) FILTER (WHERE is_end) AS last
+             FROM half
+             WHERE low >= high
+             GROUP BY at
+         )
+         SELECT notice_id::TEXT AS notice_id, sequence, type, source, id, occurred_at, recorded_at,
              published_at, data
-         FROM creditd.notice
-         WHERE event_key = $1 AND (account_id = $2 OR account_id IS NULL)
+         FROM (
+             SELECT near.*
+             FROM run
+             -- The offset keeps the planner from walking all of the account instead.
+             CROSS JOIN LATERAL (
+                 SELECT *
+                 FROM creditd.notice
+                 WHERE account_id = $2 AND sequence >= run.first AND sequence < run.last
+                 OFFSET 0
+             ) AS near
+             WHERE near.event_key = $1
+             UNION ALL
+             SELECT *
+             FROM creditd.notice
+             WHERE event_key = $1 AND account_id IS NULL
+         ) AS told
          ORDER BY recorded_at, sequence",
     )
     .bind(event)

@@ -105,3 +105,38 @@ async fn what_was_parked_is_explained_with_what_became_of_it() {
     })
     .await;
 }
+
+/// Notices are found by their numbers, whatever was pruned before and came since.
+#[tokio::test]
+async fn what_was_told_of_an_event_is_found_among_many_notices() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "DELETE FROM notice WHERE account = 'acme' AND sequence < 3;
+             INSERT INTO notice (notice_id, account_id, account, sequence, type, unit, event_key,
+                 source, id, occurred_at, recorded_at, data)
+             SELECT gen_random_uuid(), account_id, account, 100 + n, type, unit,
+                 gen_random_uuid(), 'shop', 'later', occurred_at,
+                 recorded_at + n * INTERVAL '1 minute', data
+             FROM notice, generate_series(1, 500) AS n
+             WHERE account = 'acme' AND sequence = 6;
+             INSERT INTO parked (event_key, reason, detail, parked_at, state, closed_at,
+                 closed_by)
+             SELECT event_key, 'spent', '', received_at, 'released', received_at, event_key
+             FROM inbox WHERE id = 'e5';
+             UPDATE inbox SET received_at = '2026-01-01T00:00:00Z' WHERE id = 'e5'",
+        )
+        .await;
+        let told = async |number, id| {
+            let found = explained(&pool, key(number), "shop", id).await.unwrap();
+            let notices = found[0].notices.iter();
+            notices.map(|one| format!("{} {}", one.sequence, one.kind)).collect::<Vec<_>>()
+        };
+
+        assert_eq!(told(4, "e4").await, ["4 balance.credited"]);
+        // It was released later than it came.
+        assert_eq!(told(5, "e5").await, ["5 balance.revoked", "6 balance.depleted"]);
+        assert_eq!(told(1, "e1").await, [] as [String; 0]);
+    })
+    .await;
+}
