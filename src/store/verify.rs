@@ -7,6 +7,7 @@
 //!
 //! What purchases hold is compared with the kept messages besides (`verify/messages.rs`).
 
+mod given_up;
 mod messages;
 mod recompute;
 

@@ -63,6 +63,51 @@ async fn a_refund_that_was_forgotten_or_changed_is_named_10_5() {
     .await;
 }
 
+/// Two words on one refund wait for its payment; the later one is called e14.
+const TWO_WORDS: &str = "
+    INSERT INTO refund VALUES (3, '', 're_9', '00000000-0000-0000-0000-000000000014', 'shop', 'e14',
+        '{\"amount\":{\"major\":\"5.00\"}}', NULL, 'succeeded');
+    INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason, occurred_at,
+        received_at, purchase_id, body)
+    SELECT ('00000000-0000-0000-0000-0000000000' || number)::UUID, fingerprint, source,
+        'e' || number, type, outcome, reason, occurred_at, received_at, purchase_id,
+        convert_to('{\"specversion\":\"1.0\",\"type\":\"invoice.refunded\",\"source\":\"shop\",\"id\":\"e'
+            || number || '\",\"data\":{\"invoice_id\":\"in_9\",\"refund_id\":\"re_9\",\"amount\":\"5.00\",\"status\":\"'
+            || status || '\"}}', 'UTF8')
+    FROM inbox, (VALUES (13, 'pending'), (14, 'succeeded')) AS word (number, status)
+    WHERE id = 'e6';";
+
+#[tokio::test]
+async fn a_refund_that_only_waited_and_was_forgotten_is_named_10_5() {
+    finds(TWO_WORDS, &[]).await;
+    finds(
+        &format!("{TWO_WORDS} DELETE FROM refund WHERE name = 're_9'"),
+        &[
+            "shop/e13 takes back of its purchase, which does not remember it",
+            "shop/e14 takes back of its purchase, which does not remember it",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_refund_that_was_given_up_whole_is_not_missed_4_11() {
+    let given_up = "DELETE FROM refund WHERE name = 're_9';
+        UPDATE inbox SET outcome = 'ignored', reason = 'discarded' WHERE id = 'e14'";
+    finds(&format!("{TWO_WORDS} {given_up}"), &[]).await;
+    // Another purchase's refund of that id says nothing of this one.
+    finds(
+        &format!(
+            "{TWO_WORDS} {given_up};
+             UPDATE inbox SET body = convert_to(replace(convert_from(body, 'UTF8'), 'in_9', 'in_1'),
+                 'UTF8')
+             WHERE id = 'e14'"
+        ),
+        &["shop/e13 takes back of its purchase, which does not remember it"],
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_reference_that_was_lost_or_moved_is_named_10_5() {
     finds(

@@ -11,6 +11,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::types::Uuid;
 
+use super::given_up::GivenUp;
 use super::recompute::{column, read_line, read_refund};
 use super::{Checked, Progress, snapshot};
 use crate::ledger::{
@@ -54,6 +55,7 @@ async fn run(
 ) -> sqlx::Result<()> {
     let mut tx = snapshot(pool).await?;
     let (mut after, mut rows) = (Uuid::nil(), 0_u64);
+    let mut given_up = GivenUp::default();
     loop {
         on_progress(Progress { check: CHECK, number: 1, of: 1, rows });
         let kept = page(&mut tx, after).await?;
@@ -66,7 +68,11 @@ async fn run(
                 Err(says) => found(says),
             }
         }
-        compare(&mut tx, &told, found).await?;
+        for (owner, missing, event) in compare(&mut tx, &told, found).await? {
+            if !given_up.has(&mut tx, reads, owner, &missing).await? {
+                found(format!("{event} takes back of its purchase, which does not remember it"));
+            }
+        }
         rows = rows.saturating_add(u64::try_from(kept.len()).unwrap_or(u64::MAX));
     }
     tx.rollback().await
@@ -88,15 +94,15 @@ async fn page(tx: &mut PgConnection, after: Uuid) -> sqlx::Result<Vec<PgRow>> {
     .await
 }
 
-/// An applied event of a purchase.
-struct Told {
+/// An event of a purchase.
+pub(super) struct Told {
     name: String,
-    command: Command,
+    pub(super) command: Command,
     /// It moved nothing itself: it waited, or only told a status.
     is_idle: bool,
 }
 
-fn read(row: &PgRow, reads: &Reads<'_>) -> Result<Told, String> {
+pub(super) fn read(row: &PgRow, reads: &Reads<'_>) -> Result<Told, String> {
     let name = format!("{}/{}", column::<String>(row, "source")?, column::<String>(row, "id")?);
     let properties: Option<String> = column(row, "properties")?;
     let reason: Option<String> = column(row, "reason")?;
@@ -133,11 +139,15 @@ struct Holds {
     refunds: BTreeMap<RefundName, RefundRecord>,
 }
 
+/// A purchase, a refund that it may have been right to forget, and the event that told of it.
+type Missing = (i64, RefundName, String);
+
 async fn compare(
     tx: &mut PgConnection,
     told: &[Told],
     found: &mut (dyn FnMut(String) + Send),
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<Missing>> {
+    let mut missing = Vec::new();
     let known = known(tx, told).await?;
     let ids: Vec<i64> = known.values().copied().collect::<BTreeSet<i64>>().into_iter().collect();
     let holds = holds(tx, &ids, found).await?;
@@ -161,13 +171,20 @@ async fn compare(
         if let Command::Pay(payment) = &event.command {
             purchase.must_hold_payment(payment, name, found);
         } else if let Command::Refund(refund) = &event.command {
-            purchase.must_hold_refund(refund, event, found);
+            if event.is_idle && purchase.has_forgotten(&refund.name) {
+                missing.push((owner, refund.name.clone(), name.clone()));
+            } else {
+                purchase.must_hold_refund(refund, name, found);
+            }
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
-async fn known(tx: &mut PgConnection, told: &[Told]) -> sqlx::Result<HashMap<Reference, i64>> {
+pub(super) async fn known(
+    tx: &mut PgConnection,
+    told: &[Told],
+) -> sqlx::Result<HashMap<Reference, i64>> {
     let wanted: BTreeSet<&Reference> = told.iter().flat_map(Told::references).collect();
     let texts = |part: fn(&Reference) -> &str| -> Vec<&str> {
         wanted.iter().map(|reference| part(reference)).collect()
@@ -251,18 +268,19 @@ impl Holds {
         }
     }
 
+    /// Of a refund that several events can tell of, a later one may have been parked or given up,
+    /// and the refund with it.
+    fn has_forgotten(&self, refund: &RefundName) -> bool {
+        matches!(refund, RefundName::Id(_)) && !self.refunds.contains_key(refund)
+    }
+
     fn must_hold_refund(
         &self,
         refund: &Refund,
-        event: &Told,
+        name: &str,
         found: &mut (dyn FnMut(String) + Send),
     ) {
-        let name = &event.name;
         let Some(kept) = self.refunds.get(&refund.name) else {
-            // A later word on the same refund may have been parked or given up, and it with it.
-            if event.is_idle && matches!(refund.name, RefundName::Id(_)) {
-                return;
-            }
             found(format!("{name} takes back of its purchase, which does not remember it"));
             return;
         };
