@@ -1,15 +1,18 @@
 //! The limit of the database: the rows of a run that creditd has done, written again in sets by the
 //! statements of its hot path, from two connections, without any logic. What to write is known
 //! beforehand and lies ready in the form in which it is sent, so nothing is decoded, decided or
-//! encoded. No ledger with these tables can be faster, unless it sends other statements.
+//! encoded, but where the rows lie that are written where they were read. No ledger with these
+//! tables can be faster, unless it sends other statements.
 //!
 //! The columns of what is inserted are asked of the database. The other statements are those of
 //! src/store, said again; that both leave the same rows behind is checked after every run.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
+use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgArgumentBuffer, PgArguments, PgConnectOptions, PgTypeInfo};
 use sqlx::query::Query;
 use sqlx::{
@@ -41,10 +44,20 @@ struct Array {
     kind: PgTypeInfo,
 }
 
+/// A lot by account and number, or a balance by account and 0: usage is of one unit.
+type Place = (i64, i32);
+
+/// What to send with a statement.
+struct Sent {
+    /// The rows that it writes where they were read.
+    places: Vec<Place>,
+    arrays: Vec<Array>,
+}
+
 /// A statement and what to send with it, batch by batch.
 struct Step {
     sql: String,
-    batches: Vec<Vec<Array>>,
+    batches: Vec<Sent>,
 }
 
 /// One connection's share: the statements of a transaction, in order.
@@ -58,10 +71,19 @@ impl Lane {
     async fn write(&self, connection: &mut PgConnection) -> Fallible<()> {
         for batch in 0..self.batches() {
             connection.execute("BEGIN").await?;
+            let mut rows_at = HashMap::new();
             for Step { sql, batches } in &self.0 {
-                let arrays = batches.get(batch).ok_or("a batch without its arrays")?;
-                let statement = sqlx::query(AssertSqlSafe(sql.as_str()));
-                bound(statement, arrays)?.fetch_all(&mut *connection).await?;
+                let sent = batches.get(batch).ok_or("a batch without its arrays")?;
+                let mut statement = sqlx::query(AssertSqlSafe(sql.as_str()));
+                if !sent.places.is_empty() {
+                    statement.try_bind(Array::of_rows_at(&sent.places, &rows_at)?)?;
+                }
+                for row in bound(statement, &sent.arrays)?.fetch_all(&mut *connection).await? {
+                    if let Ok(row_at) = row.try_get_raw("ctid") {
+                        let place = (row.try_get(1)?, row.try_get("lot_no").unwrap_or(0));
+                        rows_at.insert(place, row_at.as_bytes()?.to_vec());
+                    }
+                }
             }
             connection.execute("SELECT 1").await?;
             connection.execute("COMMIT").await?;
@@ -112,7 +134,7 @@ async fn lanes(done: &Database) -> Fallible<Vec<Lane>> {
     let inserts =
         [insert(&mut connection, "inbox").await?, insert(&mut connection, "entry").await?];
     let [inbox, entry] = inserts;
-    let steps = [PROBE, LOCK, LOAD_BALANCES, LOAD_LOTS]
+    let steps = [PROBE, REVERSALS, LOCK, LOAD_BALANCES, LOAD_LOTS]
         .map(|(sql, from)| (sql.to_owned(), from.to_owned()))
         .into_iter()
         .chain([inbox])
@@ -132,12 +154,9 @@ async fn lanes(done: &Database) -> Fallible<Vec<Lane>> {
     Ok(lanes)
 }
 
-/// The arrays that a query makes for one batch of one lane, for all its batches.
-async fn arrays(
-    connection: &mut PgConnection,
-    from: &str,
-    lane: usize,
-) -> Fallible<Vec<Vec<Array>>> {
+/// The arrays that a query makes for one batch of one lane, for all its batches. The first two are
+/// not sent where they name places.
+async fn arrays(connection: &mut PgConnection, from: &str, lane: usize) -> Fallible<Vec<Sent>> {
     let of_lane = "SELECT COALESCE(max(batch) + 1, 0) FROM chunk WHERE lane = $1";
     let lane = i64::try_from(lane)?;
     let count: i64 = sqlx::query_scalar(of_lane).bind(lane).fetch_one(&mut *connection).await?;
@@ -150,7 +169,15 @@ async fn arrays(
             let kind = value.type_info().into_owned();
             Ok(Array { bytes: value.as_bytes()?.to_vec(), kind })
         };
-        batches.push((0..row.len()).map(array).collect::<Fallible<_>>()?);
+        let (places, first) = match row.try_get::<Vec<i64>, _>("accounts") {
+            Ok(accounts) => {
+                let lots: Vec<i32> = row.try_get("lots")?;
+                (accounts.into_iter().zip(lots).collect(), 2)
+            }
+            Err(_) => (Vec::new(), 0),
+        };
+        let arrays = (first..row.len()).map(array).collect::<Fallible<_>>()?;
+        batches.push(Sent { places, arrays });
     }
     Ok(batches)
 }
@@ -162,10 +189,19 @@ const PROBE: (&str, &str) = (
     "SELECT array_agg(event_key) FROM chunk WHERE lane = $1 AND batch = $2",
 );
 
+const REVERSALS: (&str, &str) = (
+    "SELECT usage_key, event_key, usage_source, usage_id, event_source, event_id, quantity,
+         credits
+     FROM usage_reversal
+     WHERE usage_key = ANY($1) AND credits IS NULL
+     FOR UPDATE",
+    PROBE.1,
+);
+
 const LOCK: (&str, &str) = (
     "SELECT account_id, name, kind, kind_at, kind_source, kind_event,
          display_name, display_name_at, display_name_source, display_name_event,
-         notice_sequence, declines::TEXT
+         notice_sequence, declines::TEXT, settings::TEXT
      FROM account
      WHERE name = ANY($1) OR account_id = ANY($2)
      ORDER BY account_id + 0
@@ -177,17 +213,17 @@ const LOCK: (&str, &str) = (
 );
 
 const LOAD_BALANCES: (&str, &str) = (
-    "SELECT account_id, unit, balance, overdraft, entry_seq, last_lot, last_repayment,
-         latched, depleted
+    "SELECT ctid, account_id, unit, balance, overdraft, pending, entry_seq, last_lot,
+         last_repayment, latched, depleted, peak, told::TEXT, asking::TEXT, look_at
      FROM balance
      WHERE account_id = ANY($1)",
     ACCOUNTS,
 );
 
 const LOAD_LOTS: (&str, &str) = (
-    "SELECT account_id, unit, lot_no, package, family, granted, remaining, forfeited,
-         promotional, priority, applies_to, expires_at, opened_at, paid_at, paid_by,
-         cost_minor, currency, purchase_id
+    "SELECT ctid, account_id, lot_no, unit, package, family, granted, remaining, forfeited,
+         counted, expired, pending, warned, promotional, priority, applies_to, expires_at,
+         opened_at, paid_at, paid_by, usable_since, cost_minor, currency, purchase_id
      FROM lot
      WHERE account_id = ANY($1) AND open",
     ACCOUNTS,
@@ -205,15 +241,27 @@ const BALANCES: (&str, &str) = (
          last_repayment = new.last_repayment,
          latched = new.latched::BIGINT[],
          depleted = new.depleted,
+         pending = new.pending,
+         peak = new.peak,
+         told = new.told::JSONB,
+         asking = new.asking::JSONB,
+         look_at = new.look_at,
          updated_at = now()
-     FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
-         $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[])
-         AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-         last_repayment, latched, depleted)
-     WHERE balance.account_id = ANY (ARRAY[new.account_id]) AND balance.unit = new.unit",
-    "SELECT array_agg(account_id), array_agg(unit), array_agg(balance), array_agg(overdraft),
+     FROM (
+         SELECT unnest($1::TID[]) AS row_at, unnest($2::BIGINT[]) AS account_id,
+             unnest($3::BIGINT[]) AS balance, unnest($4::BIGINT[]) AS overdraft,
+             unnest($5::BIGINT[]) AS entry_seq, unnest($6::INTEGER[]) AS last_lot,
+             unnest($7::INTEGER[]) AS last_repayment, unnest($8::TEXT[]) AS latched,
+             unnest($9::BOOLEAN[]) AS depleted, unnest($10::BIGINT[]) AS pending,
+             unnest($11::BIGINT[]) AS peak, unnest($12::TEXT[]) AS told,
+             unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at
+     ) AS new
+     WHERE balance.ctid = new.row_at AND balance.account_id + 0 = new.account_id",
+    "SELECT array_agg(account_id) AS accounts, array_agg(0) AS lots,
+         array_agg(account_id), array_agg(balance), array_agg(overdraft),
          array_agg(entry_seq), array_agg(last_lot), array_agg(last_repayment),
-         array_agg(latched::TEXT), array_agg(depleted)
+         array_agg(latched::TEXT), array_agg(depleted), array_agg(pending), array_agg(peak),
+         array_agg(told::TEXT), array_agg(asking::TEXT), array_agg(look_at)
      FROM (
          SELECT *
          FROM balance
@@ -231,14 +279,26 @@ const LOTS: (&str, &str) = (
     "UPDATE lot
      SET remaining = new.remaining,
          forfeited = new.forfeited,
+         counted = new.counted,
+         expired = new.expired,
+         pending = new.pending,
+         warned = new.warned,
+         usable_since = new.usable_since,
          open = 0 < new.remaining
-     FROM unnest($1::BIGINT[], $2::TEXT[], $3::INTEGER[], $4::BIGINT[], $5::BIGINT[])
-         AS new (account_id, unit, lot_no, remaining, forfeited)
-     WHERE lot.account_id = ANY (ARRAY[new.account_id])
-         AND lot.unit = new.unit
-         AND lot.lot_no = new.lot_no",
-    "SELECT array_agg(account_id), array_agg(unit), array_agg(lot_no), array_agg(remaining),
-         array_agg(forfeited)
+     FROM (
+         SELECT unnest($1::TID[]) AS row_at, unnest($2::BIGINT[]) AS account_id,
+             unnest($3::INTEGER[]) AS lot_no, unnest($4::BIGINT[]) AS remaining,
+             unnest($5::BIGINT[]) AS forfeited, unnest($6::BIGINT[]) AS counted,
+             unnest($7::BIGINT[]) AS expired, unnest($8::BOOLEAN[]) AS pending,
+             unnest($9::BOOLEAN[]) AS warned, unnest($10::BIGINT[]) AS usable_since
+     ) AS new
+     WHERE lot.ctid = new.row_at
+         AND lot.account_id + 0 = new.account_id
+         AND lot.lot_no + 0 = new.lot_no",
+    "SELECT array_agg(account_id) AS accounts, array_agg(lot_no) AS lots,
+         array_agg(account_id), array_agg(lot_no), array_agg(remaining), array_agg(forfeited),
+         array_agg(counted), array_agg(expired), array_agg(pending), array_agg(warned),
+         array_agg(usable_since)
      FROM (
          SELECT *
          FROM lot
@@ -266,12 +326,11 @@ async fn insert(connection: &mut PgConnection, table: &str) -> Fallible<(String,
     .await?;
     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(", ");
-    let parameter = |(at, (_, kind)): (usize, &(String, String))| format!("${}::{kind}[]", at + 1);
+    let parameter =
+        |(at, (_, kind)): (usize, &(String, String))| format!("unnest(${}::{kind}[])", at + 1);
     let parameters: Vec<String> = columns.iter().enumerate().map(parameter).collect();
     let parameters = parameters.join(", ");
-    let sql = format!(
-        "INSERT INTO {table} ({names}) SELECT {names} FROM unnest({parameters}) AS new ({names})"
-    );
+    let sql = format!("INSERT INTO {table} ({names}) SELECT {parameters}");
     let aggregates: Vec<String> =
         columns.iter().map(|(name, _)| format!("array_agg({name})")).collect();
     let order = if table == "inbox" { "event_key" } else { "place, seq" };
@@ -298,6 +357,24 @@ fn bound<'q>(
         statement.try_bind(array)?;
     }
     Ok(statement)
+}
+
+impl Array {
+    /// Where the rows of `places` were read, in Postgres' own form of `tid[]`.
+    fn of_rows_at(places: &[Place], rows_at: &HashMap<Place, Vec<u8>>) -> Fallible<Self> {
+        const TID: u32 = 27;
+        const TID_ARRAY: u32 = 1010;
+        let mut bytes = Vec::new();
+        for word in [1, 0, TID, u32::try_from(places.len())?, 1] {
+            bytes.extend_from_slice(&word.to_be_bytes());
+        }
+        for place in places {
+            let row_at = rows_at.get(place).ok_or("a row is written that was not read")?;
+            bytes.extend_from_slice(&u32::try_from(row_at.len())?.to_be_bytes());
+            bytes.extend_from_slice(row_at);
+        }
+        Ok(Self { bytes, kind: PgTypeInfo::with_oid(Oid(TID_ARRAY)) })
+    }
 }
 
 impl Type<Postgres> for Array {
