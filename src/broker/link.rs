@@ -29,9 +29,27 @@ pub(super) struct Link {
     _socket: OwnedSocket,
 }
 
+/// How large a frame may be. lapin keeps room for 32 of them in either direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// As the broker has them, usually 128 KiB: 8 MiB of buffers. For who consumes: the headers of
+    /// a message can't be divided, and a frame that is too large costs the connection.
+    AsTheBrokerHas,
+    /// For who sends only what we made ourselves: bodies are divided, and headers are short.
+    Small,
+}
+
+const SMALL_FRAME_BYTES: u32 = 16 * 1024;
+
 impl Link {
-    pub(super) async fn open(settings: &BrokerSettings) -> Result<Self, BrokerError> {
+    pub(super) async fn open(
+        settings: &BrokerSettings,
+        frames: Frames,
+    ) -> Result<Self, BrokerError> {
         let mut uri = url::parse(&settings.url)?;
+        if frames == Frames::Small {
+            uri.query.frame_max.get_or_insert(SMALL_FRAME_BYTES);
+        }
         let seconds = settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
         uri.query.heartbeat = u16::try_from(seconds).ok();
         let doing =

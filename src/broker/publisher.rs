@@ -13,7 +13,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation};
 
-use super::link::{Alarm, Link};
+use super::link::{Alarm, Frames, Link};
 use super::{BrokerError, BrokerSettings, wire};
 
 /// One publishing channel, on a connection of its own. One task owns it. It never repairs itself:
@@ -57,7 +57,7 @@ pub enum Publication {
 
 impl Publisher {
     pub async fn open(settings: &BrokerSettings) -> Result<Self, BrokerError> {
-        let link = Link::open(settings).await?;
+        let link = Link::open(settings, Frames::Small).await?;
         let channel = link.channel().await?;
         let select = channel.confirm_select(ConfirmSelectOptions::default());
         link.operate("ask for publisher confirms", select).await?;

@@ -15,7 +15,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, ChannelState, Consumer, ErrorKind};
 use tokio::time::timeout;
 
-use super::link::Link;
+use super::link::{Frames, Link};
 use super::wire::{self, short};
 use super::{BrokerError, BrokerSettings};
 use crate::event::Message;
@@ -42,7 +42,7 @@ const GATHERED_AT_FIRST: usize = 64;
 impl Subscription {
     pub async fn open(settings: &BrokerSettings) -> Result<Self, BrokerError> {
         let queue = short("the name of the queue", &settings.queue)?;
-        let link = Link::open(settings).await?;
+        let link = Link::open(settings, Frames::AsTheBrokerHas).await?;
         let channel = link.channel().await?;
         // Zero would mean no bound. Never global: quorum queues kill the connection for it.
         let prefetch = settings.prefetch.max(1);

@@ -18,7 +18,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ErrorKind, ExchangeKind};
 
-use super::link::Link;
+use super::link::{Frames, Link};
 use super::wire::short;
 use super::{BrokerError, BrokerSettings, TopologyMode};
 
@@ -32,7 +32,7 @@ const DEAD_DELIVERY_LIMIT: u32 = 1_000_000;
 /// arguments or bindings it has: AMQP does not tell.
 pub async fn ensure_topology(settings: &BrokerSettings) -> Result<(), BrokerError> {
     let names = Names::read(settings)?;
-    let link = Link::open(settings).await?;
+    let link = Link::open(settings, Frames::Small).await?;
     let outcome = match settings.topology {
         TopologyMode::Declare => {
             let maker = Maker { link: &link, channel: link.channel().await? };

@@ -24,7 +24,8 @@ pub struct Account {
     pub display_name: Stamped<Option<Name>>,
     /// The last notice's number; notices of one account are numbered without a gap.
     pub notice_sequence: i64,
-    pub balances: BTreeMap<Name, Balance>,
+    /// Boxed: a map makes room for eleven at once, and most accounts have one.
+    pub balances: BTreeMap<Name, Box<Balance>>,
     /// By meter (empty: none): usage that was declined, so that at most one notice a minute goes
     /// out (semantics 8.6).
     pub declines: BTreeMap<Name, Declines>,
@@ -51,7 +52,8 @@ impl Account {
     /// The balance in `unit`, opened at zero if there is none.
     pub fn balance_mut(&mut self, unit: &Name) -> &mut Balance {
         let id = self.id;
-        self.balances.entry(unit.clone()).or_insert_with(|| Balance::new(id, unit.clone()))
+        let opened = || Box::new(Balance::new(id, unit.clone()));
+        self.balances.entry(unit.clone()).or_insert_with(opened)
     }
 
     /// Takes the next notice number.

@@ -110,6 +110,9 @@ impl Balance {
 
     /// Puts a lot that already has its number in its place in draw order.
     pub fn put_lot(&mut self, lot: Lot) {
+        if self.lots.is_empty() {
+            self.lots.reserve_exact(1); // most balances have one, and a vector begins with four
+        }
         let place = self.lots.partition_point(|other| other.draw_key() < lot.draw_key());
         self.lots.insert(place, lot);
     }

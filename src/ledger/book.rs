@@ -252,7 +252,7 @@ impl Book {
     }
 
     pub fn balance(&self, account: &str, unit: &str) -> Option<&Balance> {
-        self.accounts.get(account)?.balances.get(unit)
+        self.accounts.get(account)?.balances.get(unit).map(Box::as_ref)
     }
 }
 

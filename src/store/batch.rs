@@ -273,7 +273,7 @@ impl Loading {
                 let name = (loaded.account, loaded.unit.clone());
                 self.loaded.balances_at.insert(name, row_at);
                 if let Some(account) = self.accounts.get_mut(&loaded.account) {
-                    account.balances.insert(loaded.unit.clone(), loaded);
+                    account.balances.insert(loaded.unit.clone(), Box::new(loaded));
                 }
             }
             for place in lot::load_open(tx, &ids, &mut self.names).await? {

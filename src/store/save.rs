@@ -108,8 +108,8 @@ impl Batch {
         let used = records.filter_map(|record| record.account);
         account::close(tx, &account::unused(&loaded.opened, used)).await?;
         account::update(tx, &accounts).await?;
-        let balances: Vec<&Balance> =
-            accounts.iter().flat_map(|account| account.balances.values()).collect();
+        let held = accounts.iter().flat_map(|account| account.balances.values());
+        let balances: Vec<&Balance> = held.map(Box::as_ref).collect();
         balance::insert(tx, &balances, *now).await?;
         balance::update(tx, &balances, &loaded.balances_at, *now).await?;
         let lots: Vec<lot::Row<'_>> = balances

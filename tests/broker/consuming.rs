@@ -254,3 +254,26 @@ async fn a_queue_that_is_not_there_is_an_error_that_names_it() {
 
     assert!(error.to_string().contains(&world.settings.queue), "{error}");
 }
+
+/// Headers can't be divided: a consumer that asked for smaller frames than the broker's would lose
+/// its connection over such a message, again and again.
+#[tokio::test]
+async fn a_message_with_headers_of_100_kb_and_a_body_of_a_megabyte_is_read_whole() {
+    let world = World::declared().await;
+    let (_connection, channel) = raw_channel().await;
+    let mut headers = FieldTable::default();
+    headers.insert("note".into(), AMQPValue::LongString("x".repeat(100_000).into()));
+    let properties = BasicProperties::default().with_headers(headers);
+    let queue = world.settings.queue.as_str().into();
+    let options = BasicPublishOptions::default();
+    channel.basic_publish("".into(), queue, options, b"large", properties).await.unwrap();
+    world.wait_for_ready(1).await;
+    let large = world.event("m-1", &"y".repeat(1_000_000));
+    world.publisher().await.publish(&[large]).await.unwrap();
+
+    let mut subscription = world.subscription().await;
+    let delivered = gather_all(&mut subscription, 2).await;
+
+    assert_eq!(delivered[0].message.header_text("note").map(str::len), Some(100_000));
+    assert_eq!(delivered[1].message.body, "y".repeat(1_000_000).into_bytes());
+}

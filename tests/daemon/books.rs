@@ -129,6 +129,7 @@ pub(crate) fn in_memory(book: &Book, catalog: &Catalog) -> Text {
         .accounts
         .values()
         .flat_map(|account| account.balances.values())
+        .map(Box::as_ref)
         .filter(|balance| balance.entry_seq > 0)
         .collect();
     let name = |id: &AccountId| &names[id].name;

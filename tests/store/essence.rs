@@ -23,7 +23,8 @@ pub(crate) fn essence(book: &Book) -> BTreeMap<String, String> {
 }
 
 fn of_account(account: &Account) -> String {
-    let balances: Vec<String> = account.balances.values().map(of_balance).collect();
+    let balances: Vec<String> =
+        account.balances.values().map(|balance| of_balance(balance)).collect();
     format!(
         "{:?} {:?} {:?} notices {} {}",
         account.kind,
