@@ -58,11 +58,11 @@ impl Index {
         Some((self.packages.get(place)?, price))
     }
 
-    /// List prices, by package and currency.
-    pub(super) fn prices(&self) -> HashMap<(Name, Currency), i64> {
+    /// What packages cost that have a price.
+    pub(super) fn prices(&self) -> HashMap<Name, Money> {
         let named = |(price, place): (&Price, &usize)| {
             let package = self.packages.get(*place)?;
-            Some(((package.id.clone(), price.currency), price.minor))
+            Some((package.id.clone(), Money { currency: price.currency, minor: price.minor }))
         };
         self.by_price.iter().filter_map(named).collect()
     }

@@ -30,7 +30,7 @@ pub use display::Format;
 pub use unit::Unit;
 
 use crate::ledger::{
-    Credits, Currency, LineFacts, Name, Number, Priced, Reason, Rejection, Rules, WhenShort,
+    Credits, Currency, LineFacts, Money, Name, Number, Priced, Reason, Rejection, Rules, WhenShort,
 };
 use crate::mistake::Mistake;
 
@@ -48,7 +48,7 @@ pub struct Catalog {
     index: Index,
     policy: Policy,
     /// What packages cost, by id and currency.
-    prices: Arc<HashMap<(Name, Currency), i64>>,
+    prices: Arc<HashMap<Name, Money>>,
     warnings: Vec<Mistake>,
 }
 

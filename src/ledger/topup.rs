@@ -79,7 +79,7 @@ pub(super) struct Standing<'a> {
     /// Balance and pending.
     pub(super) credits: Credits,
     pub(super) settings: &'a TopUp,
-    /// Of the package, for a quantity of one, in the currency of `max_money`.
+    /// Of the package, for a quantity of one.
     pub(super) price: Option<Money>,
     /// The books' clock.
     pub(super) now: Timestamp,
@@ -207,8 +207,9 @@ impl Asking {
         self.paused_until = Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
     }
 
-    /// What this month would come to with one request more; `None` where that can't be told: the
-    /// package has no price any more, or one that no number holds.
+    /// What this month would come to with one request more, so that a limit that is set later knows
+    /// what was asked before. `None` where a limit can't be kept: the package has no price any more,
+    /// one in another currency, or one that no number holds.
     fn spending(&self, standing: &Standing<'_>) -> Option<Spending> {
         let today = standing.now.to_zoned(TimeZone::UTC).date();
         let month = today.first_of_month();
@@ -217,22 +218,22 @@ impl Asking {
         let is_same = self.month == Some(month);
         let count = if is_same { self.count } else { 0 }.saturating_add(1);
         let before = self.money.filter(|_| is_same);
-        let money = match (standing.settings.max_money, standing.price) {
-            (None, _) => before,
-            (Some(_), None) => return None,
-            (Some(_), Some(price)) => {
-                let exponent = price.currency.exponent();
-                let quantity = standing.settings.quantity;
-                let cost = quantity.times_money(price.minor, exponent, exponent).ok()?;
-                // Another currency than before in the month begins anew.
-                let before = before.filter(|before| before.currency == price.currency);
-                let minor = before.map_or(0, |before| before.minor);
-                let minor = minor.checked_add(cost.steps())?;
-                Some(Money { currency: price.currency, minor })
-            }
+        let spent = standing.price.and_then(|price| spent(before, price, standing.settings));
+        let money = match standing.settings.max_money {
+            None => spent.or(before),
+            Some(max) => Some(spent.filter(|spent| spent.currency == max.currency)?),
         };
         Some(Spending { month, ends_at, count, money })
     }
+}
+
+/// What a month's requests and one more cost. Another currency than before begins anew.
+fn spent(before: Option<Money>, price: Money, settings: &TopUp) -> Option<Money> {
+    let exponent = price.currency.exponent();
+    let cost = settings.quantity.times_money(price.minor, exponent, exponent).ok()?;
+    let before = before.filter(|before| before.currency == price.currency);
+    let minor = before.map_or(0, |before| before.minor).checked_add(cost.steps())?;
+    Some(Money { currency: price.currency, minor })
 }
 
 /// What a month comes to.

@@ -27,7 +27,8 @@ fn topup() -> TopUp {
 fn world(topup: TopUp) -> World {
     let mut world = World::watching(&[], None);
     let usd = Currency::of("USD").unwrap();
-    world.rules.prices = Arc::new(HashMap::from([((name("p"), usd), 100)]));
+    world.rules.prices =
+        Arc::new(HashMap::from([(name("p"), Money { currency: usd, minor: 100 })]));
     world.does(pay("acme", "in_1", 100, &package("p", 100)));
     world.does(settings("acme", UnitUpdate { topup: Said::Value(topup), ..UnitUpdate::default() }));
     world.told();
@@ -260,4 +261,21 @@ fn nothing_is_asked_for_whoever_only_owes_or_waits_for_the_first_credits_8_5() {
     world.reaches(63);
 
     assert_eq!(requests(&mut world), [(63, "below")]);
+}
+
+#[test]
+fn what_was_asked_before_a_limit_was_set_counts_in_its_month_8_5() {
+    let usd = Currency::of("USD").unwrap();
+    let mut world = world(topup());
+    world.does(consume("acme", 60));
+    world.reaches(70);
+    assert_eq!(requests(&mut world).len(), 3);
+
+    // 30.00 were asked for; a fourth would make it 40.00.
+    let max_money = Some(Money { currency: usd, minor: 3_999 });
+    let set = Said::Value(TopUp { max_money, ..topup() });
+    world.does(settings("acme", UnitUpdate { topup: set, ..UnitUpdate::default() }));
+    world.reaches(20 * DAY);
+
+    assert!(requests(&mut world).is_empty());
 }

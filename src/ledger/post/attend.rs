@@ -59,14 +59,13 @@ fn ask(
     rules: &Rules,
     now: Timestamp,
 ) -> (Option<Tells>, Option<Timestamp>) {
-    let currency = topup.max_money.map(|money| money.currency);
     let standing = Standing {
         account,
         unit: &balance.unit,
         // A sum that does not fit is not below anything.
         credits: balance.balance.plus(balance.pending).unwrap_or(balance.balance),
         settings: topup,
-        price: currency.and_then(|currency| rules.price(&topup.package, currency)),
+        price: rules.prices.get(&topup.package).copied(),
         now,
     };
     let mut asking = balance.asking.clone().unwrap_or_default();

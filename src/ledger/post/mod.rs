@@ -29,7 +29,7 @@ use jiff::SignedDuration;
 use super::book::{Book, Met, Record};
 use super::command::{Asks, Command, Request};
 use super::desk::{OnDesk, Waiver};
-use super::money::{Currency, Money};
+use super::money::Money;
 use super::names::{EventKey, Name, Timestamp};
 use super::notices::ParkedNotice;
 use super::outcome::{AppliedReason, Reason, Rejection, Verdict};
@@ -45,16 +45,11 @@ pub struct Rules {
     pub late_usage: SignedDuration,
     /// How long after a lot's time is over its expiry is posted (semantics 7.2).
     pub expiry_grace: SignedDuration,
-    /// What a package costs for a quantity of one, by its id and a currency.
-    pub prices: Arc<HashMap<(Name, Currency), i64>>,
+    /// What packages cost for a quantity of one.
+    pub prices: Arc<HashMap<Name, Money>>,
 }
 
 impl Rules {
-    pub(super) fn price(&self, package: &Name, currency: Currency) -> Option<Money> {
-        let minor = self.prices.get(&(package.clone(), currency))?;
-        Some(Money { currency, minor: *minor })
-    }
-
     pub fn watch(&self, unit: &Name) -> Watch {
         self.units.get(unit).cloned().unwrap_or_default()
     }
