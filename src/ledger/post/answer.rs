@@ -67,9 +67,11 @@ pub(super) fn failed(
             balance.change.touch();
         }
     }
-    let id = account.id;
+    // Whoever was never asked for may be there only because a later event of the batch names it.
+    let was_asked = account.balances.values().any(|balance| balance.asking.is_some());
+    let id = was_asked.then_some(account.id);
     look(book, rules, request, &failure.account, &failure.topup_request, clock);
-    Record { account: Some(id), ..record }
+    Record { account: id, ..record }
 }
 
 fn rest(
