@@ -2,7 +2,11 @@
 //!
 //! Needs `words` beside it; use it with `#[path = "../common/streams.rs"] mod streams;`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use creditd::ledger::*;
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use crate::words::*;
@@ -49,11 +53,12 @@ pub fn any_command() -> impl Strategy<Value = Command> {
     let when_short =
         prop_oneof![Just(WhenShort::Overdraft), Just(WhenShort::Partial), Just(WhenShort::Decline)];
     prop_oneof![
-        (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64).prop_map(
-            move |(purchase, first, second, minor, late)| {
+        (0..6_u8, packages.clone(), packages, 0..9_000_i64, -500..500_i64, any_request()).prop_map(
+            move |(purchase, first, second, minor, late, request)| {
                 let lines = vec![line("l1", minor, &first), line("l2", 1_000, &second)];
                 let mut paid = payment(account(purchase), &[&id(purchase)], lines);
                 paid.paid_at = Some(at(late));
+                paid.topup_request = request.map(|no| topup_request(account(purchase), no));
                 Command::Pay(Box::new(paid))
             }
         ),
@@ -85,7 +90,19 @@ pub fn any_command() -> impl Strategy<Value = Command> {
         (0..2_u8, any_settings())
             .prop_map(move |(purchase, said)| settings(account(purchase), said)),
         any_unuse(),
+        (0..2_u8, 1..4_u64, 0..4_u8).prop_map(move |(purchase, no, kind)| {
+            let account = account(purchase);
+            match kind {
+                0 => unread(account, topup_request(account, no)),
+                _ => fails(account, topup_request(account, no)),
+            }
+        }),
     ]
+}
+
+/// The number of the top-up request that a payment names, if it names one.
+fn any_request() -> impl Strategy<Value = Option<u64>> {
+    prop::option::weighted(0.3, 1..4_u64)
 }
 
 /// Events are called e1, e2 …: some have come, some will, some are no usage.
@@ -106,15 +123,58 @@ pub fn any_settings() -> impl Strategy<Value = UnitUpdate> {
     let lists = prop_oneof![Just(vec![]), Just(vec![90]), Just(vec![100, 40]), Just(vec![150, 20])];
     let thresholds = lists.prop_map(|list| list.into_iter().map(credits).collect::<Vec<_>>());
     let amount = || (0..150_i64).prop_map(credits);
-    (said(thresholds), said(amount()), said(amount()), prop::option::of(30..32_i64)).prop_map(
-        |(low_balance, recovered_at, overdraft_limit, opening)| UnitUpdate {
+    let opening = prop::option::of(30..32_i64);
+    (said(thresholds), said(amount()), said(amount()), said(any_topup()), opening).prop_map(
+        |(low_balance, recovered_at, overdraft_limit, topup, opening)| UnitUpdate {
             low_balance,
             recovered_at,
             overdraft_limit,
-            topup: Said::Nothing,
+            topup,
             opening_balance: opening.map(credits),
         },
     )
+}
+
+/// When a random account wants to be asked: for one or two of the package `p`, at 1.00 each.
+fn any_topup() -> impl Strategy<Value = TopUp> {
+    let minutes = |range| prop::option::of(range).prop_map(|n| n.map(SignedDuration::from_mins));
+    let usd = |minor| Money { currency: Currency::of("USD").unwrap(), minor };
+    let limits = (prop::option::of(1..4_u32), prop::option::of((90..500_i64).prop_map(usd)));
+    (20..140_i64, 1..3_u8, minutes(10..90_i64), minutes(1..60_i64), limits).prop_map(
+        |(below, quantity, deadline, retry_after, (max_count, max_money))| TopUp {
+            below: credits(below),
+            package: name("p"),
+            quantity: Number::parse(&quantity.to_string()).unwrap(),
+            deadline,
+            retry_after,
+            max_count,
+            max_money,
+        },
+    )
+}
+
+/// What an account is watched by in these streams, beside what it sets for itself.
+pub fn watching_rules() -> Rules {
+    let minutes = SignedDuration::from_mins;
+    let watch = Watch {
+        thresholds: [100, 20].map(credits).to_vec(),
+        recovered_at: Some(credits(120)),
+        notify_interval: minutes(25),
+        expiring_notice: Some(minutes(9)),
+    };
+    let price = Money { currency: Currency::of("USD").unwrap(), minor: 100 };
+    Rules {
+        units: HashMap::from([(name(UNIT), watch)]),
+        late_usage: minutes(5),
+        expiry_grace: minutes(10),
+        prices: Arc::new(HashMap::from([(name("p"), price)])),
+        ..Rules::default()
+    }
+}
+
+/// How many minutes pass before an event: mostly a few, now and then hours.
+pub fn any_pause() -> impl Strategy<Value = i64> {
+    prop_oneof![20 => 0..4_i64, 4 => 4..60_i64, 1 => 60..900_i64]
 }
 
 fn any_claim() -> impl Strategy<Value = RefundClaim> {

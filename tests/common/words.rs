@@ -271,6 +271,36 @@ pub fn consume_quantity(account: &str, quantity: &str, cost: i64) -> Usage {
     }
 }
 
+/// A payment that answers a top-up request.
+pub fn answering(mut payment: Payment, request: Name) -> Command {
+    payment.topup_request = Some(request);
+    Command::Pay(Box::new(payment))
+}
+
+/// A payment of which nothing can be read but what it answers.
+pub fn unread(account: &str, topup_request: Name) -> Command {
+    let rejection = Reason::Malformed.because("data.currency is missing");
+    let account = name(account);
+    Command::Unread(Box::new(UnreadPayment { account, topup_request, rejection }))
+}
+
+pub fn fails(account: &str, topup_request: Name) -> Command {
+    Command::Fail(PaymentFailure { account: name(account), topup_request })
+}
+
+/// What the ledger calls an account's top-up request of that number.
+pub fn topup_request(account: &str, number: u64) -> Name {
+    use sha2::{Digest as _, Sha256};
+    let mut hash = Sha256::new();
+    for part in [account.as_bytes(), UNIT.as_bytes(), &number.to_be_bytes()] {
+        hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+        hash.update(part);
+    }
+    let digits: String =
+        hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    name(&format!("topup-{digits}"))
+}
+
 /// Reverses the event called `usage`: a quantity of it, or all.
 pub fn unuse(usage: &str, quantity: Option<&str>) -> Command {
     Command::ReverseUsage(UsageReversal {

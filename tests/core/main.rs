@@ -17,11 +17,13 @@ mod disputes;
 mod finer;
 mod forfeits;
 mod grants;
+mod invariants;
 mod notices;
 mod once;
 mod orders;
 mod properties;
 mod refunds;
+mod rows;
 mod time;
 mod topups;
 mod unused;
@@ -29,6 +31,10 @@ mod usage;
 mod waiting;
 mod world;
 
+#[path = "../common/asked.rs"]
+mod asked;
+#[path = "../common/implied.rs"]
+mod implied;
 #[path = "../common/streams.rs"]
 mod streams;
 #[path = "../common/words.rs"]

@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use creditd::ledger::*;
 
+use crate::implied::{Implied, Seen};
+use crate::invariants::books_are_right;
+use crate::rows::{changed_rows_say_so, rows, saved_rows};
+
 pub use crate::words::*;
 
 /// Balance and overdraft by account and unit; granted and reversed of each purchase's lines.
@@ -15,6 +19,8 @@ pub struct World {
     pub rules: Rules,
     pub minute: i64,
     events: usize,
+    /// What was told is judged by it, event by event, if the world is to be audited.
+    implied: Option<Implied>,
 }
 
 impl World {
@@ -45,16 +51,23 @@ impl World {
     }
 
     fn decides_now(&mut self, request: &Request) -> String {
-        let before = crate::properties::saved_rows(&mut self.book);
-        let record = decide(&mut self.book, &self.rules, request, at(self.minute));
-        let after = crate::properties::rows(&self.book);
-        crate::properties::changed_rows_say_so(&before, &after);
+        let before = saved_rows(&mut self.book);
+        let told = self.book.journal.notices.len();
+        let now = at(self.minute);
+        let record = decide(&mut self.book, &self.rules, request, now);
+        let after = rows(&self.book);
+        changed_rows_say_so(&before, &after);
         if matches!(record.verdict, Verdict::Parked(_)) {
             let opened: Vec<&String> =
                 after.keys().filter(|row| !before.contains_key(*row)).collect();
             assert!(opened.is_empty(), "a parked event leaves no trace, but {opened:?} (9.2)");
         }
-        crate::properties::books_are_right(&self.book);
+        books_are_right(&self.book);
+        if let Some(implied) = &mut self.implied {
+            let (book, rules, notices) =
+                (&self.book, &self.rules, &self.book.journal.notices[told..]);
+            implied.sees(&Seen { book, rules, request, record: &record, notices, now });
+        }
         match record.verdict.reason() {
             Some(reason) => format!("{} {reason}", record.verdict.outcome()),
             None => record.verdict.outcome().to_owned(),
@@ -90,7 +103,16 @@ impl World {
             done.push(format!("{} {outcome}", due.kind.code()));
         }
         self.minute = minute;
+        if let Some(implied) = &self.implied {
+            implied.rests(&self.book, &self.rules, at(minute));
+        }
         done
+    }
+
+    /// From here on, whatever is told must be what the books imply. Catalog and clock belong to it:
+    /// neither may be changed by hand any more.
+    pub fn audits(&mut self) {
+        self.implied = Some(Implied::default());
     }
 
     pub fn pending(&self, account: &str) -> i64 {

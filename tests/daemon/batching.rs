@@ -57,9 +57,13 @@ fn catalog() -> Catalog {
 
 /// All of them decided one after the other in one book. Their times are in the past, so any later
 /// clock means the same.
+fn now() -> Timestamp {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
 fn decided_in_memory(story: &[String]) -> Text {
     let catalog = catalog();
-    let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+    let now = now();
     let mut book = Book::default();
     for body in story {
         decide(&mut book, &catalog.rules(), &read(body, &catalog).request, now);
@@ -85,7 +89,7 @@ async fn a_stream_cut_into_batches_of_any_size_gives_the_books_of_one_book_in_me
     assert_eq!(held.map(|(kind, _)| *kind).collect::<Vec<_>>(), EVERYTHING, "{meant:#?}");
 
     for batch_max in [1, 2, 3, 7, 40] {
-        let books = Books::new().await;
+        let books = Books::at(now()).await;
         for batch in story.chunks(batch_max) {
             let arrivals: Vec<_> = batch.iter().map(|body| read(body, &catalog)).collect();
             books.post(&arrivals, &catalog.rules(), &catalog).await;
@@ -94,6 +98,7 @@ async fn a_stream_cut_into_batches_of_any_size_gives_the_books_of_one_book_in_me
         let what = format!("batches of {batch_max}");
         assert_same(&books.text().await, &meant, &EVERYTHING, &what);
         books.prove().await;
+        books.drop().await;
     }
 }
 
@@ -101,7 +106,7 @@ async fn a_stream_cut_into_batches_of_any_size_gives_the_books_of_one_book_in_me
 /// is remembered under the same id. In one batch the new row used to meet the old one.
 #[tokio::test]
 async fn a_refund_that_is_refused_and_fails_within_one_batch_is_kept_as_failed() {
-    let (catalog, books) = (catalog(), Books::new().await);
+    let (catalog, books) = (catalog(), Books::at(now()).await);
     let story = [
         named_refund("r-1", "in-1", "re-1", "succeeded"),
         payment_for("p-1", "ada", "in-1", "final"),
@@ -117,6 +122,7 @@ async fn a_refund_that_is_refused_and_fails_within_one_batch_is_kept_as_failed()
     assert_same(&kept, &decided_in_memory(&story), &EVERYTHING, "two batches");
     assert!(kept["refunds"][0].contains("|re-1|failed|"), "{:?}", kept["refunds"]);
     books.prove().await;
+    books.drop().await;
 }
 
 #[tokio::test]

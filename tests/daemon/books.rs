@@ -12,35 +12,41 @@ use creditd::ledger::{
 };
 use creditd::notice::{Wire, render, render_parked};
 use creditd::settings;
+use creditd::store::scratch::Scratch;
 use creditd::store::verify::verify;
 use creditd::store::{Arrival, DueCursor, Store};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::database::TestDatabase;
-use crate::world::with;
+use crate::database::{command_in_drop, server};
 
 /// Kinds of rows, each with its rows, sorted.
 pub(crate) type Text = BTreeMap<&'static str, Vec<String>>;
 
-/// Books in a database of their own, written through the store alone.
+/// Books in a database of their own, whose clock is set by hand, written through the store alone.
 pub(crate) struct Books {
-    settings: settings::Settings,
-    store: Store,
-    tables: PgPool,
-    _database: TestDatabase,
+    scratch: Option<Scratch>,
+    name: String,
 }
 
 impl Books {
-    pub(crate) async fn new() -> Self {
-        let database = TestDatabase::create().await;
-        let variable = ("CREDITD__DATABASE__URL".into(), database.url().into());
+    pub(crate) async fn at(now: Timestamp) -> Self {
+        let variable = ("CREDITD__DATABASE__URL".into(), server().into());
         let settings =
             settings::Settings::parse("creditd.toml".as_ref(), "", [variable], &[]).unwrap();
-        Store::migrate(&settings.database).await.unwrap();
-        let store = Store::connect(&settings.database).await.unwrap();
-        let url = with(&database.url(), "options=-csearch_path=creditd");
-        let tables = PgPool::connect_lazy(&url).unwrap();
-        Self { settings, store, tables, _database: database }
+        let scratch = Scratch::create(&settings.database).await.unwrap();
+        let name = sqlx::query_scalar("SELECT current_database()");
+        let name = name.fetch_one(scratch.tables()).await.unwrap();
+        scratch.set_clock(now).await.unwrap();
+        Self { scratch: Some(scratch), name }
+    }
+
+    fn scratch(&self) -> &Scratch {
+        self.scratch.as_ref().unwrap()
+    }
+
+    pub(crate) async fn set_clock(&self, now: Timestamp) {
+        self.scratch().set_clock(now).await.unwrap();
     }
 
     /// One batch; gives the time at which it was decided.
@@ -50,28 +56,41 @@ impl Books {
         rules: &Rules,
         catalog: &Catalog,
     ) -> Timestamp {
-        post(&self.store, batch, rules, catalog).await
+        post(self.scratch().store(), batch, rules, catalog).await
     }
 
-    /// Commands for all that is due, without a grace.
-    pub(crate) async fn due(&self, rules: &Rules) -> Vec<Arrival> {
-        let grace = Some(Duration::ZERO);
-        let all = self.store.due(&mut DueCursor::default(), grace, rules, 1_000).await;
-        let arrival = |due| arrival(&event::due_request(due), &due.id());
-        all.unwrap().iter().map(arrival).collect()
+    /// All commands that are due, by their names.
+    pub(crate) async fn due(&self, rules: &Rules) -> BTreeMap<String, Request> {
+        let grace = Some(Duration::try_from(rules.expiry_grace).unwrap());
+        let store = self.scratch().store();
+        let all = store.due(&mut DueCursor::default(), grace, rules, 1_000).await;
+        all.unwrap().iter().map(|due| (due.id(), event::due_request(due))).collect()
     }
 
     pub(crate) async fn text(&self) -> Text {
-        in_tables(&self.tables).await
+        in_tables(self.scratch().tables()).await
     }
 
     /// What `creditd verify` does.
     pub(crate) async fn prove(&self) {
-        self.store.check_units(&[("CRD".into(), 2)]).await.unwrap();
-        let pool = Store::reader(&self.settings.database).await.unwrap();
-        let verified = verify(&pool, 20, &mut |_| {}).await.unwrap();
+        self.scratch().store().check_units(&[("CRD".into(), 2)]).await.unwrap();
+        let verified = verify(self.scratch().tables(), 20, &mut |_| {}).await.unwrap();
         let broken: Vec<_> = verified.checks.iter().filter(|check| check.broken > 0).collect();
         assert!(verified.is_sound(), "{broken:#?}");
+    }
+
+    pub(crate) async fn drop(mut self) {
+        self.scratch.take().unwrap().drop().await.unwrap();
+    }
+}
+
+/// When a test has failed, and nobody has dropped the database.
+impl Drop for Books {
+    fn drop(&mut self) {
+        if self.scratch.is_some() {
+            let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+            command_in_drop(server(), sql);
+        }
     }
 }
 
@@ -221,7 +240,30 @@ fn balance_row(name: &str, balance: &Balance) -> String {
         balance.last_repayment,
         latched.join(","),
         balance.depleted,
+        balance.peak.steps(),
+        or_none(balance.look_at.map(Timestamp::as_microsecond)),
+        as_json(balance.told.as_deref()),
+        as_json(balance.asking.as_deref()),
     )
+}
+
+fn as_json<T: serde::Serialize>(part: Option<&T>) -> String {
+    part.map_or_else(String::new, |part| jsonb(&serde_json::to_value(part).unwrap()))
+}
+
+/// As Postgres prints it: shorter keys first.
+fn jsonb(value: &Value) -> String {
+    let inner = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Array(list) => format!("[{}]", inner(list.iter().map(jsonb).collect())),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(key, _)| (key.len(), key.as_str()));
+            let member = |(key, value): (&String, &Value)| format!("\"{key}\": {}", jsonb(value));
+            format!("{{{}}}", inner(members.into_iter().map(member).collect()))
+        }
+        plain => plain.to_string(),
+    }
 }
 
 fn lot_row(lot: &Lot) -> String {
@@ -366,7 +408,8 @@ const ROWS: [(&str, &str); 13] = [
     (
         "balances",
         "SELECT name, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
-             array_to_string(latched, ','), depleted
+             array_to_string(latched, ','), depleted, peak,
+             (1000000 * extract(EPOCH FROM look_at))::BIGINT, told, asking
          FROM balance JOIN account USING (account_id)
          WHERE entry_seq > 0",
     ),

@@ -46,8 +46,12 @@ mod time;
 mod waiting;
 mod world;
 
+#[path = "../common/asked.rs"]
+mod asked;
 #[path = "../common/database.rs"]
 mod database;
+#[path = "../common/implied.rs"]
+mod implied;
 #[path = "../common/proxy.rs"]
 mod proxy;
 #[path = "../common/streams.rs"]
