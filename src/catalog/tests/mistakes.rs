@@ -377,3 +377,18 @@ fn an_id_is_at_most_200_characters_long() {
     assert!(Catalog::parse(&id(200), Path::new("c.toml")).is_ok());
     assert!(mistakes(&id(201))[0].contains("has 201 characters"));
 }
+
+#[test]
+fn a_unit_code_is_one_to_sixteen_capitals_digits_and_underscores() {
+    let refused = |code: &str| {
+        let units = format!("[units.\"{code}\"]\ndecimals = 2\n");
+        Catalog::parse(&units, Path::new("c.toml")).is_err()
+    };
+
+    for code in ["C", "CRD", "C2", "7", "_", "A_B_3", "ABCDEFGHIJKLMNOP"] {
+        assert!(!refused(code), "{code} is well written");
+    }
+    for code in ["", "crd", "C-D", "CRÉ", "ABCDEFGHIJKLMNOPQ"] {
+        assert!(refused(code), "{code} is not");
+    }
+}
