@@ -8,8 +8,10 @@ use toml::de::DeTable;
 
 use super::act::{self, Act};
 use super::expect::Expect;
+use super::sources;
 use super::table::{Mistakes, Table, noun};
 use crate::catalog::Catalog;
+use crate::event::Sources;
 use crate::ledger::Timestamp;
 use crate::mistake::Mistake;
 
@@ -19,6 +21,8 @@ pub struct Scenario {
     pub file: PathBuf,
     /// A sentence: the rule that it shows.
     pub name: String,
+    /// Where its events come from.
+    pub sources: Sources,
     pub steps: Vec<Step>,
 }
 
@@ -42,7 +46,7 @@ pub struct Catalogs {
     read: HashMap<PathBuf, Option<Arc<Catalog>>>,
 }
 
-const KEYS: [&str; 3] = ["name", "catalog", "step"];
+const KEYS: [&str; 4] = ["name", "catalog", "sources", "step"];
 const STEP: [&str; 8] =
     ["at", "catalog", "event", "release", "discard", "expect", "times", "steps"];
 /// Of a step that is repeated with others, at one clock.
@@ -99,10 +103,11 @@ impl Scenario {
         let mut reader = Reader { table: &table, catalogs };
         let name = reader.name();
         let catalog = reader.first_catalog();
+        let sources = sources::read(&table);
         let steps = reader.steps(catalog);
         match (name, steps) {
             (Some(name), Some(steps)) if mistakes.is_empty() => {
-                Ok(Self { file: file.to_owned(), name, steps })
+                Ok(Self { file: file.to_owned(), name, sources, steps })
             }
             _ => Err(mistakes.finish()),
         }

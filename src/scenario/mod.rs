@@ -13,6 +13,7 @@ mod json;
 mod judge;
 mod observed;
 mod play;
+mod sources;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::act::{Act, Instruct, Pending};
 use super::file::{Scenario, Step};
 use super::observed::{Decimals, Ending, Observed, Told, told};
-use crate::event::{Message, Sources, due_body, event_key};
+use crate::event::{Message, due_body, event_key};
 use crate::ledger::{
     DeskState, EventKey, EventName, ParkedEvent, Reason, Record, RefundRecord, UsageReversalRecord,
     WaitsFor,
@@ -17,7 +17,7 @@ impl Scenario {
     /// What is to be seen after each step.
     pub fn play(&self) -> Vec<Observed> {
         let Some(first) = self.steps.first() else { return Vec::new() };
-        let memory = Memory::new(Arc::clone(&first.catalog), Sources::default(), first.at);
+        let memory = Memory::new(Arc::clone(&first.catalog), self.sources.clone(), first.at);
         let mut player = Player { memory, decimals: Decimals::default(), kept: Vec::new() };
         self.steps.iter().map(|step| player.play(step)).collect()
     }

@@ -351,3 +351,16 @@ fn rounds_are_bounded_and_have_something_to_repeat() {
         ["3: step[1].steps[1].at: is not a known key; known here: event, release, discard, expect"]
     );
 }
+
+#[test]
+fn what_is_wrong_with_a_source_is_told() {
+    let step = "[[step]]\nat = \"2026-01-01T00:00:00Z\"";
+
+    assert_eq!(
+        mistakes(&format!("[sources]\ncrm = 5\n[sources.shop]\nnamespce = \"b\"\n{step}")),
+        [
+            "2: sources.crm: is a whole number; write [sources.NAME]",
+            "4: sources.shop.namespce: is not a known key; did you mean namespace?",
+        ]
+    );
+}

@@ -67,6 +67,7 @@ pub(super) async fn play(
     let Some(first) = scenario.steps.first() else { return Ok(Vec::new()) };
     let mut player = Player {
         scratch,
+        sources: &scenario.sources,
         catalog: Arc::clone(&first.catalog),
         now: first.at,
         seen: HashSet::new(),
@@ -108,6 +109,7 @@ impl PlayError {
 
 struct Player<'s> {
     scratch: &'s Scratch,
+    sources: &'s Sources,
     catalog: Arc<Catalog>,
     now: Timestamp,
     /// Entries of earlier steps.
@@ -207,7 +209,7 @@ impl Player<'_> {
     }
 
     fn read(&self, message: &Message) -> Request {
-        read(message, &self.catalog, &Sources::default(), PAYLOAD_MAX_BYTES)
+        read(message, &self.catalog, self.sources, PAYLOAD_MAX_BYTES)
     }
 
     /// One batch with one event in it.
