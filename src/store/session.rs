@@ -46,9 +46,9 @@ impl Session {
 
     /// Commits, after a seal: the server answers COMMIT of a transaction in which any statement
     /// failed with a rollback that sqlx takes for success, but it refuses any other statement.
+    /// Both go in one message, whose first error ends it.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        self.run("seal a transaction", sqlx::query("SELECT 1")).await?;
-        self.command("COMMIT", "commit a transaction").await?;
+        self.command("SELECT 1; COMMIT", "commit a transaction").await?;
         self.is_in_transaction = false;
         Ok(())
     }
@@ -172,7 +172,7 @@ mod tests {
 
         assert!(matches!(
             &error,
-            StoreError::Database { doing: "seal a transaction", source }
+            StoreError::Database { doing: "commit a transaction", source }
                 if source.as_database_error().and_then(|error| error.code()).as_deref()
                     == Some("25P02")
         ));
