@@ -5,6 +5,18 @@
 //! events of one account keep the order in which they arrived. A round is acknowledged as a whole,
 //! after its last commit, never before.
 //!
+//! | bound | is | why |
+//! | --- | --- | --- |
+//! | round | what has arrived, at most a sixteenth less than a batch for every worker | nothing lingers: one event alone is a round; under a backlog a round fills every lane |
+//! | lanes | one below 200 events, else one for each worker | a second transaction costs more than it saves there |
+//! | batch | at most `batch_max` events, one transaction | twelve round trips and one fsync are shared by all of it; beyond 2,000, memory grows faster than speed |
+//! | workers | 2 | while one waits for its fsync the other has the processor; a third gains nothing on two processors |
+//! | prefetch | two full rounds | one is written while the next arrives and is decoded |
+//!
+//! So one process does four things at once: the broker delivers round three, round two is decoded
+//! and staged, the lanes of round one are in their transactions, and the relay publishes what was
+//! committed before.
+//!
 //! | crash point | what happens |
 //! | --- | --- |
 //! | before a commit | nothing was written; the broker delivers again |
