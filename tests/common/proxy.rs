@@ -8,6 +8,7 @@
 //!   buffers and never arrive; nobody is told.
 //! - [`Proxy::stall_after`]: the server reads these words from a client, and from then on no client
 //!   hears it.
+//! - [`Proxy::mute_after`]: the same, but from then on it is the server that hears nothing.
 //! - [`Proxy::resume`]: what was stalled arrives after all.
 //! - [`Proxy::cut`]: every open link is closed on both sides, what was stalled is lost; new links
 //!   are let in.
@@ -69,8 +70,10 @@ struct Weather {
     injected: Vec<u8>,
     /// What the server is to read in place of what.
     replaced: Option<(Vec<u8>, Vec<u8>)>,
-    /// After which words of a client the server is not heard any more.
-    last_words: Option<Vec<u8>>,
+    /// After which words of a client which side is not heard any more.
+    last_words: Option<(Vec<u8>, Direction)>,
+    /// How many bytes of clients were held back since the server was last deaf to them.
+    withheld: usize,
 }
 
 impl Weather {
@@ -110,7 +113,10 @@ impl Proxy {
     /// From now on nothing arrives in this direction.
     pub(crate) fn stall(&self, direction: Direction) {
         self.weather.send_modify(|weather| match direction {
-            Direction::ToServer => weather.stalls_to_server = true,
+            Direction::ToServer => {
+                weather.withheld = 0;
+                weather.stalls_to_server = true;
+            }
             Direction::ToClient => weather.stalls_to_client = true,
         });
     }
@@ -118,7 +124,19 @@ impl Proxy {
     /// The server still reads these bytes from a client, and from then on nothing arrives at any
     /// client. They are recognised where they come in one piece, which small requests do.
     pub(crate) fn stall_after(&self, words: &[u8]) {
-        self.weather.send_modify(|weather| weather.last_words = Some(words.to_vec()));
+        let last = (words.to_vec(), Direction::ToClient);
+        self.weather.send_modify(|weather| weather.last_words = Some(last));
+    }
+
+    /// The same, and from then on the server hears nothing that clients say.
+    pub(crate) fn mute_after(&self, words: &[u8]) {
+        let last = (words.to_vec(), Direction::ToServer);
+        self.weather.send_modify(|weather| weather.last_words = Some(last));
+    }
+
+    /// How many bytes of clients have been held back by a stall towards the server.
+    pub(crate) fn withheld(&self) -> usize {
+        self.weather.borrow().withheld
     }
 
     /// Whether what [`Proxy::stall_after`] waits for has been said.
@@ -251,8 +269,12 @@ async fn copy(
                 held.clear();
             }
             read = from.read_buf(&mut held), if held.len() < HELD_MAX_BYTES => {
-                if read? == 0 {
+                let read = read?;
+                if read == 0 {
                     return Ok(());
+                }
+                if direction == Direction::ToServer {
+                    withhold(&sky, read);
                 }
             }
         }
@@ -267,12 +289,24 @@ async fn fresh(weather: &mut watch::Receiver<Weather>, known: usize) -> io::Resu
 /// Before the server reads the words, so that it can't be faster with its answer.
 fn stall_if_last(sky: &watch::Sender<Weather>, held: &[u8]) {
     sky.send_if_modified(|weather| {
-        let Some(words) = &weather.last_words else { return false };
+        let Some((words, direction)) = &weather.last_words else { return false };
         let is_said = held.windows(words.len()).any(|place| place == words);
-        if is_said {
-            weather.stalls_to_client = true;
+        match direction {
+            _ if !is_said => {}
+            Direction::ToServer => weather.stalls_to_server = true,
+            Direction::ToClient => weather.stalls_to_client = true,
         }
         is_said
+    });
+}
+
+/// Nobody is woken by it.
+fn withhold(sky: &watch::Sender<Weather>, bytes: usize) {
+    sky.send_if_modified(|weather| {
+        if weather.stalls_to_server {
+            weather.withheld = weather.withheld.saturating_add(bytes);
+        }
+        false
     });
 }
 

@@ -36,6 +36,7 @@ mod once;
 mod operators;
 mod poison;
 mod randomly;
+mod relay_steps;
 mod relaying;
 mod restarts;
 mod rights;
