@@ -74,7 +74,7 @@ macro_rules! checks {
     };
 }
 
-const CHECKS: [Check; 21] = checks! {
+const CHECKS: [Check; 23] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
     "balances": "balance and pending are the sums of their entries, and of the lots that hold them",
@@ -96,6 +96,8 @@ const CHECKS: [Check; 21] = checks! {
     "latch_flips": "thresholds latch and let go in turn, by the balances that the entries left",
     "latch_state": "what a balance has latched is what was flipped last",
     "latches_told": "every latch has its notice, and every such notice its latch",
+    "expiries_told": "a coming expiry is told by its own command, and once a lot",
+    "topups_told": "what was asked for was told, each request once",
 };
 
 const RECOMPUTED: &str = "refunds";

@@ -178,3 +178,71 @@ async fn notices_behind_the_horizon_may_be_gone_and_later_ones_may_not_10_4() {
     )
     .await;
 }
+
+const ASKED: &str = "UPDATE balance SET asking = '{\"asked\": 1, \"newest\": {\"id\": \"topup-1\",
+         \"at\": \"2026-01-06T00:00:01Z\", \"lapses_at\": \"2026-01-06T01:00:01Z\",
+         \"answer\": \"open\"}}'
+     WHERE unit = 'CRD';
+     INSERT INTO notice (notice_id, account_id, account, sequence, type, unit, event_key, source,
+         id, occurred_at, recorded_at, data)
+     SELECT '00000000-0000-8000-8000-000000000099', account_id, account, sequence + 1,
+         'topup.requested', unit, event_key, source, id, occurred_at, recorded_at,
+         '{\"topup_request_id\": \"topup-1\"}'
+     FROM notice
+     WHERE account = 'acme'
+     ORDER BY sequence DESC
+     LIMIT 1;
+     UPDATE account SET notice_sequence = notice_sequence + 1 WHERE name = 'acme';";
+
+#[tokio::test]
+async fn a_top_up_that_was_asked_for_and_not_told_is_named_10_4() {
+    sound(ASKED).await;
+    check(
+        &format!("{ASKED} UPDATE notice SET type = 'balance.x' WHERE type = 'topup.requested'"),
+        "topups_told",
+        &[
+            "balance acme/CRD: asked for a top-up 1 times, but 0 topup.requested tell of it",
+            "balance acme/CRD: asked for topup-1, and no topup.requested tells of it",
+        ],
+    )
+    .await;
+    check(
+        &format!("{ASKED} UPDATE balance SET asking = NULL"),
+        "topups_told",
+        &["balance acme/CRD: asked for a top-up 0 times, but 1 topup.requested tell of it"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_told_twice_is_named_10_4() {
+    let again =
+        "INSERT INTO notice (notice_id, account_id, account, sequence, type, unit, event_key,
+             source, id, occurred_at, recorded_at, data)
+         SELECT '00000000-0000-8000-8000-000000000098', account_id, account, sequence + 1, type,
+             unit, event_key, source, id, occurred_at, recorded_at, data
+         FROM notice WHERE type = 'topup.requested';
+         UPDATE account SET notice_sequence = notice_sequence + 1 WHERE name = 'acme'";
+    check(
+        &format!("{ASKED} {again}"),
+        "topups_told",
+        &[
+            "balance acme/CRD: asked for a top-up 1 times, but 2 topup.requested tell of it",
+            "balance acme/CRD: 2 topup.requested name 1 requests",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_coming_expiry_that_nobody_asked_for_is_named_10_4() {
+    check(
+        "UPDATE notice SET type = 'balance.expiring' WHERE account = 'acme' AND sequence = 6",
+        "expiries_told",
+        &[
+            "notice 6 of acme: is one of 1 that tell of a coming expiry, but 0 lots were told of",
+            "notice 6 of acme: tells of a coming expiry, and no command asked for it",
+        ],
+    )
+    .await;
+}
