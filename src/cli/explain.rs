@@ -10,7 +10,6 @@ use sqlx::PgPool;
 use super::output::{CommandError, Ending, Output, counted, lines, seconds, table};
 use crate::event::event_key;
 use crate::ledger::{AppliedReason, EntryKind, EventName, Name, Reason, Remedy};
-use crate::store::catalog_taken::CatalogTaken;
 use crate::store::events::{Explained, UsageFound, explained};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -101,9 +100,6 @@ pub fn render(found: &Explained) -> String {
         let rule = if package.granted { "4.2" } else { "4.13" };
         let hash = &package.catalog_hash;
         say("terms", format!("{how} {}, rule {rule}, of catalog {hash}", package.package));
-    }
-    if let Some(CatalogTaken { hash, since }) = &found.catalog {
-        say("catalog", format!("{hash}, in use since {}", seconds(*since)));
     }
     if let Some(usage) = &event.usage {
         let cost = if event.outcome == "declined" { "would have cost" } else { "cost" };

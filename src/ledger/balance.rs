@@ -24,6 +24,8 @@ pub struct Balance {
     pub overdraft: Credits,
     /// What the pending lots hold; no part of the balance.
     pub pending: Credits,
+    /// It has had credits of its own: a lot that was not just waiting to open.
+    pub is_held: bool,
     /// The last entry's number, from 1, without a gap.
     pub entry_seq: i64,
     pub last_lot: LotNo,
@@ -77,6 +79,7 @@ impl Balance {
             balance: Credits::ZERO,
             overdraft: Credits::ZERO,
             pending: Credits::ZERO,
+            is_held: false,
             entry_seq: 0,
             last_lot: LotNo(0),
             last_repayment: 0,
@@ -102,6 +105,7 @@ impl Balance {
         let no = LotNo(self.last_lot.0.checked_add(1).ok_or(Overflow)?);
         lot.no = no;
         lot.usable_since = self.next_entry();
+        self.is_held |= !lot.is_pending;
         self.last_lot = no;
         self.change.touch();
         self.put_lot(lot);
@@ -177,6 +181,7 @@ impl Balance {
         let credits = self.lot(no).ok_or(Overflow)?.remaining;
         self.move_lot(no, credits.negated()?, EntryKind::Opened, cause, entries)?;
         let usable_since = self.next_entry();
+        self.is_held = true;
         let lot = self.lots.iter_mut().find(|lot| lot.no == no).ok_or(Overflow)?;
         lot.is_pending = false;
         lot.usable_since = usable_since;
@@ -312,8 +317,10 @@ impl Balance {
         self.entry_seq.saturating_add(1)
     }
 
-    /// Notes what the reset that granted `by` forfeited, so that it can be given back.
-    pub fn remember_forfeits(&mut self, by: LotNo, forfeited: Vec<(LotNo, Credits)>) {
+    /// Notes what the reset that granted `by` forfeited, so that it can be given back, by lot: in
+    /// the order in which it is found again.
+    pub fn remember_forfeits(&mut self, by: LotNo, mut forfeited: Vec<(LotNo, Credits)>) {
+        forfeited.sort_unstable_by_key(|(lot, _)| *lot);
         self.forfeits.extend(forfeited.into_iter().map(|(lot, credits)| Forfeit {
             by,
             lot,

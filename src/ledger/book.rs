@@ -18,7 +18,7 @@ use super::names::{
 };
 use super::notices::{Notice, ParkedNotice};
 use super::outcome::{Reason, Rejection, Verdict};
-use super::purchase::{Purchase, ReversalRecord};
+use super::purchase::{Purchase, RefundRecord, ReversalRecord};
 use super::usage::{Standing, UsageRecord};
 
 #[derive(Debug, Default)]
@@ -197,6 +197,13 @@ impl Book {
         self.purchases.insert(joined.purchase.id, joined.purchase);
     }
 
+    /// Of a purchase of which nothing is known any more nothing stays, its references neither.
+    pub(super) fn forget_purchase(&mut self, id: PurchaseId) {
+        self.purchases.remove(&id);
+        self.references.retain(|_, owner| *owner != id);
+        self.journal.absorbed.push(id);
+    }
+
     /// Whether an event of that name and meaning has come before.
     pub fn met(&self, request: &Request) -> Met {
         let Some(first) = self.seen.get(&request.key) else { return Met::Never };
@@ -264,16 +271,26 @@ pub(super) struct Joined {
     pub(super) refunded: Vec<Credits>,
     /// Claims that have not been posted yet: what they take back waits for this event, if it pays
     /// or joins them to what was paid.
-    pub(super) waiting: Vec<RefundName>,
+    pub(super) waiting: Vec<Waiting>,
     /// Whether anything was learnt by joining alone.
     pub(super) news: bool,
+}
+
+/// A claim that waits, by its name.
+pub(super) struct Waiting {
+    pub(super) name: RefundName,
+    /// What the purchase that was paid knew of it.
+    pub(super) before: Option<RefundRecord>,
 }
 
 impl Joined {
     fn of(purchase: Purchase) -> Result<Self, Rejection> {
         let waiting = match purchase.sale {
             Some(_) => Vec::new(),
-            None => purchase.refunds.keys().cloned().collect(),
+            None => {
+                let names = purchase.refunds.keys().cloned();
+                names.map(|name| Waiting { name, before: None }).collect()
+            }
         };
         let refunded = purchase.refunded()?;
         Ok(Self { purchase, absorbed: Vec::new(), refunded, waiting, news: false })
@@ -287,6 +304,7 @@ impl Joined {
         for reference in &other.references {
             self.purchase.know(reference);
         }
+        self.purchase.order_id = self.purchase.order_id.take().or(other.order_id);
         let sale = self.purchase.sale.as_ref();
         for (name, mut refund) in other.refunds {
             match self.purchase.refunds.get_mut(&name) {
@@ -296,11 +314,16 @@ impl Joined {
                     ));
                 }
                 Some(mine) => {
-                    mine.raise(refund.status, refund.event, refund.event_name);
+                    let before = Some(mine.clone());
+                    if mine.raise(refund.status, refund.event, refund.event_name)
+                        && !self.waiting.iter().any(|waiting| waiting.name == name)
+                    {
+                        self.waiting.push(Waiting { name, before });
+                    }
                 }
                 None => {
                     refund.change = super::account::Change::New;
-                    self.waiting.push(name.clone());
+                    self.waiting.push(Waiting { name: name.clone(), before: None });
                     self.purchase.refunds.insert(name, refund);
                 }
             }

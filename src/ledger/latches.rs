@@ -102,7 +102,7 @@ fn forget_removed(balance: &mut Balance, judging: &Judging<'_>, flips: &mut Vec<
 /// What the balance was once at or above, and is below now, is latched; so a threshold that the
 /// catalog has from now on reaches whoever it concerns with their next posting.
 fn latch(balance: &mut Balance, judging: &Judging<'_>, flips: &mut Vec<Flip>) {
-    let has_held = balance.has_been_held();
+    let has_held = balance.is_held;
     let highest = balance.peak.max(judging.before);
     let concerns = |line: &Credits| highest >= *line || (has_held && judging.set.contains(line));
     let crossed: Vec<Credits> = judging

@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::amount::{Credits, Number};
-use super::balance::Balance;
-use super::lot::Lot;
 use super::money::Money;
 use super::names::{EventName, Name, Timestamp};
 use super::terms::Watch;
@@ -86,15 +84,6 @@ impl Account {
     /// The most overdraft to which usage may lead; `None`: any.
     pub fn overdraft_limit(&self, unit: &Name) -> Option<Credits> {
         self.settings.get(unit).and_then(|own| own.overdraft_limit.value)
-    }
-}
-
-impl Balance {
-    /// Whether it ever had a lot that was not just waiting to open.
-    pub(super) fn has_been_held(&self) -> bool {
-        let is_waiting = |lot: &&Lot| lot.is_pending && lot.remaining.is_positive();
-        let waiting = self.lots.iter().filter(is_waiting).count();
-        usize::try_from(self.last_lot.0).is_ok_and(|lots| lots > waiting)
     }
 }
 

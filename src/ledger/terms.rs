@@ -131,6 +131,17 @@ pub enum WhenShort {
     Decline,
 }
 
+impl Terms {
+    /// Whether both are resets that replace some of the same lots.
+    pub(super) fn replaces_with(&self, other: &Self) -> bool {
+        let (Mode::Reset(mine), Mode::Reset(theirs)) = (&self.mode, &other.mode) else {
+            return false;
+        };
+        let is_of_unit = [mine.scope, theirs.scope].contains(&ResetScope::Unit);
+        self.unit == other.unit && (is_of_unit || self.family == other.family)
+    }
+}
+
 /// What the catalog says to one purchase line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pricing {

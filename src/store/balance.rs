@@ -19,7 +19,7 @@ pub(super) async fn load(
 ) -> Result<Vec<(RowAt, Balance)>, StoreError> {
     let statement = sqlx::query(
         "SELECT ctid, account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
-             latched, depleted, peak, told::TEXT, asking::TEXT, look_at
+             latched, depleted, peak, told::TEXT, asking::TEXT, look_at, held
          FROM balance
          WHERE account_id = ANY($1)",
     )
@@ -44,6 +44,7 @@ pub(super) async fn load(
             balance.told = state(columns.next()?)?;
             balance.asking = state(columns.next()?)?;
             balance.look_at = columns.at_or_none()?;
+            balance.is_held = columns.next()?;
             balance.change = Change::None;
             Ok((row_at, balance))
         })
@@ -67,15 +68,16 @@ pub(super) async fn insert(
     let statement = sqlx::query(
         "INSERT INTO balance (account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched, depleted, pending, peak, told, asking, look_at,
-             updated_at)
+             held, updated_at)
          SELECT account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched::BIGINT[], depleted, pending, peak, told::JSONB, asking::JSONB,
-             look_at, $15
+             look_at, held, $16
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::BIGINT[], $4::BIGINT[], $5::BIGINT[],
              $6::INTEGER[], $7::INTEGER[], $8::TEXT[], $9::BOOLEAN[], $10::BIGINT[], $11::BIGINT[],
-             $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[])
+             $12::TEXT[], $13::TEXT[], $14::TIMESTAMPTZ[], $15::BOOLEAN[])
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
-             last_repayment, latched, depleted, pending, peak, told, asking, look_at)",
+             last_repayment, latched, depleted, pending, peak, told, asking, look_at,
+             held)",
     )
     .bind(column(&new, |balance| balance.account.0))
     .bind(column(&new, |balance| &*balance.unit));
@@ -111,7 +113,8 @@ pub(super) async fn update(
              told = new.told::JSONB,
              asking = new.asking::JSONB,
              look_at = new.look_at,
-             updated_at = $15
+             held = new.held,
+             updated_at = $16
          FROM (
              SELECT unnest($1::BIGINT[]) AS account_id, unnest($2::TID[]) AS row_at,
                  unnest($3::BIGINT[]) AS balance, unnest($4::BIGINT[]) AS overdraft,
@@ -119,7 +122,8 @@ pub(super) async fn update(
                  unnest($7::INTEGER[]) AS last_repayment, unnest($8::TEXT[]) AS latched,
                  unnest($9::BOOLEAN[]) AS depleted, unnest($10::BIGINT[]) AS pending,
                  unnest($11::BIGINT[]) AS peak, unnest($12::TEXT[]) AS told,
-                 unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at
+                 unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at,
+                 unnest($15::BOOLEAN[]) AS held
          ) AS new
          WHERE balance.ctid = new.row_at AND balance.account_id + 0 = new.account_id",
     )
@@ -148,6 +152,7 @@ fn bound<'q>(
         .bind(column(balances, |balance| text(balance.told.as_deref())))
         .bind(column(balances, |balance| text(balance.asking.as_deref())))
         .bind(column(balances, |balance| balance.look_at.map(at)))
+        .bind(column(balances, |balance| balance.is_held))
         .bind(at(now))
 }
 

@@ -4,7 +4,6 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Row as _, types::Uuid};
 
 use super::ReadError;
-use super::catalog_taken::{self, CatalogTaken};
 use super::desk::{Parked, parked};
 use super::reading::{Movement, amount, instant};
 use super::telling::{ToldNotice, told_of};
@@ -44,9 +43,6 @@ pub struct Explained {
     pub event: EventFound,
     /// The packages that it granted or took back by.
     pub packages: Vec<PackageFound>,
-    /// Where it was decided by no frozen terms and by no operator: the catalog that was taken over
-    /// last before it came.
-    pub catalog: Option<CatalogTaken>,
     /// What was told of it and what waits, as far back as notices are kept.
     pub notices: Vec<ToldNotice>,
     /// How often it came again with the same meaning.
@@ -178,19 +174,11 @@ async fn explain(pool: &PgPool, event: EventFound) -> sqlx::Result<Explained> {
             })
             .fetch_optional(pool)
             .await?;
-    let parked = parked(pool, *key).await?;
-    let is_decided_by_people = body.as_deref().and_then(Decided::of).is_some()
-        || parked.as_ref().is_some_and(|parked| parked.closed.is_some());
-    let catalog = match packages.is_empty() && !is_decided_by_people {
-        true => catalog_taken::at(pool, event.received_at).await?,
-        false => None,
-    };
     Ok(Explained {
         packages,
-        catalog,
         notices: told_of(pool, *key, *account_id).await?,
         redelivered,
-        parked,
+        parked: parked(pool, *key).await?,
         decided: body.as_deref().and_then(Decided::of),
         event,
     })

@@ -22,7 +22,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "attention", include_str!("../../migrations/0010_attention.sql")),
     (11, "usable_since", include_str!("../../migrations/0011_usable_since.sql")),
     (12, "entry_catalog", include_str!("../../migrations/0012_entry_catalog.sql")),
-    (13, "catalogs", include_str!("../../migrations/0013_catalogs.sql")),
+    (13, "held", include_str!("../../migrations/0013_held.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

@@ -94,6 +94,24 @@ pub(super) async fn insert(
     tx.run("write new references", statement).await.map(|_| ())
 }
 
+/// Takes back what nothing is known of any more.
+pub(super) async fn delete(tx: &mut Session, gone: &[&Reference]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "DELETE FROM purchase_reference
+         USING unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS gone (namespace, kind, value)
+         WHERE purchase_reference.namespace = ANY (ARRAY[gone.namespace])
+             AND purchase_reference.kind = gone.kind
+             AND purchase_reference.value = gone.value",
+    )
+    .bind(column(gone, |reference| &*reference.namespace))
+    .bind(column(gone, |reference| reference.kind.code()))
+    .bind(column(gone, |reference| &*reference.value));
+    tx.run("take references back", statement).await.map(|_| ())
+}
+
 /// Moves references of purchases that turned out to be part of others.
 pub(super) async fn update(
     tx: &mut Session,

@@ -81,6 +81,7 @@ impl Batch {
         let (new, moved) = changed_references(&purchases, loaded);
         reference::insert(tx, new).await?;
         reference::update(tx, &moved).await?;
+        reference::delete(tx, &gone_references(book, loaded)).await?;
         refund::delete(tx, &gone_refunds(book, loaded)).await?;
         refund::insert(tx, &purchases).await?;
         refund::update(tx, &purchases).await?;
@@ -205,6 +206,14 @@ fn changed_references<'a>(purchases: &[&'a Purchase], loaded: &Loaded) -> (Owned
         }
     }
     (new, moved)
+}
+
+/// References of purchases that were forgotten.
+fn gone_references<'a>(book: &Book, loaded: &'a Loaded) -> Vec<&'a Reference> {
+    if book.journal.absorbed.is_empty() {
+        return Vec::new();
+    }
+    loaded.references.keys().filter(|reference| !book.references.contains_key(*reference)).collect()
 }
 
 /// Refunds whose row has to go: their purchase was merged into another, or their event was parked

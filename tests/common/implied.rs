@@ -146,7 +146,7 @@ fn low<'a>(
     now: Timestamp,
 ) -> Option<Low<'a>> {
     let topup = account.topup(&balance.unit)?;
-    let has_held = balance.lots.iter().any(|lot| !lot.is_pending || lot.remaining.is_zero());
+    let has_held = balance.lots.iter().any(|lot| !lot.is_pending);
     let total = balance.balance.plus(balance.pending).unwrap();
     let price = rules.prices.get(&topup.package).copied();
     (has_held && total < topup.below).then_some(Low { topup, price, now })
@@ -164,7 +164,7 @@ impl One {
         let watch = account.watch(&balance.unit, catalog.clone());
         let known = self.thresholds.replace(watch.thresholds.clone());
         let known = known.unwrap_or(catalog.thresholds);
-        let has_held = balance.lots.iter().any(|lot| !lot.is_pending || lot.remaining.is_zero());
+        let has_held = balance.lots.iter().any(|lot| !lot.is_pending);
         let set: Vec<Credits> =
             watch.thresholds.iter().copied().filter(|line| !known.contains(line)).collect();
         self.moves(balance.balance, &watch, if has_held { &set } else { &[] });

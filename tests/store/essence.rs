@@ -38,10 +38,11 @@ fn of_account(account: &Account) -> String {
 fn of_balance(balance: &Balance) -> String {
     let lots: Vec<String> = balance.lots.iter().filter(holds).map(of_lot).collect();
     format!(
-        "{} {:?} pending {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
+        "{} {:?} held {} pending {:?} overdraft {:?} entries {} lots {:?} repayments {} latched {:?} depleted {} \
          resets {:?} forfeits {:?} [{}]",
         balance.unit,
         balance.balance,
+        balance.is_held,
         balance.pending,
         balance.overdraft,
         balance.entry_seq,

@@ -39,7 +39,7 @@ pub(super) fn attend(
     let mut tells = judge(balance, &judging, flips)?;
     let free_at =
         balance.told.as_ref().and_then(|told| told.free_at(balance, watch.notify_interval));
-    let (asked, ask_at) = match topup.filter(|_| balance.has_been_held()) {
+    let (asked, ask_at) = match topup.filter(|_| balance.is_held) {
         Some(topup) => ask(balance, &topup, &name, rules, now),
         None => (None, None),
     };

@@ -7,6 +7,26 @@ use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
 use crate::ledger::lot::Forfeit;
 use crate::ledger::names::{LotNo, Name};
+use crate::ledger::purchase::{Line, Target};
+use crate::ledger::terms::Terms;
+
+/// By line, whether its reset is fully reversed: with it every reset of the purchase that has
+/// replaced the same lots, because the lines of one purchase replace once, together.
+pub(super) fn undone_resets(lines: &[Line], targets: &[Target]) -> Vec<bool> {
+    let granted = || lines.iter().zip(targets).filter(|(line, _)| line.lot.is_some());
+    let stands = |terms: &Terms| {
+        granted().any(|(line, target)| {
+            !target.is_whole && line.terms.as_ref().is_some_and(|other| terms.replaces_with(other))
+        })
+    };
+    lines
+        .iter()
+        .zip(targets)
+        .map(|(line, target)| {
+            target.is_whole && !line.terms.as_ref().is_some_and(|terms| stands(terms))
+        })
+        .collect()
+}
 
 impl Working<'_> {
     /// Brings what the reset that granted `by` had forfeited to where it belongs. `is_reversed`:

@@ -33,13 +33,19 @@ pub(super) fn forget(
 
 /// The purchase may have been paid meanwhile, or merged into another.
 fn is_taken_from_purchase(book: &mut Book, event: EventKey, references: &[Reference]) -> bool {
-    let id = references.iter().find_map(|reference| book.references.get(reference));
-    let Some(purchase) = id.and_then(|id| book.purchases.get_mut(id)) else { return false };
-    let known = purchase.refunds.len();
-    if purchase.sale.is_none() {
-        purchase.refunds.retain(|_, refund| refund.event != event);
+    let id = references.iter().find_map(|reference| book.references.get(reference)).copied();
+    let Some(id) = id else { return false };
+    let Some(purchase) = book.purchases.get_mut(&id) else { return false };
+    if purchase.sale.is_some() {
+        return false;
     }
-    purchase.refunds.len() < known
+    let known = purchase.refunds.len();
+    purchase.refunds.retain(|_, refund| refund.event != event);
+    let (left, is_taken) = (purchase.refunds.len(), purchase.refunds.len() < known);
+    if is_taken && left == 0 {
+        book.forget_purchase(id);
+    }
+    is_taken
 }
 
 /// The usage may have come meanwhile, and the reversal with it.

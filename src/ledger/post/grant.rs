@@ -57,23 +57,26 @@ impl Grant {
     /// Posts the grant, or the opening of what was granted; `None` where it grants nothing. What
     /// is not to be used yet only waits: nothing is replaced and nobody told before it opens.
     pub(super) fn post(&self, working: &mut Working<'_>) -> Result<Option<LotNo>, Overflow> {
-        let waits = self.pending.is_none() && self.opens_at > working.now;
-        if waits && self.credits.is_positive() {
+        // No lot opens, so a reset replaces nothing either.
+        if self.credits.is_zero() {
+            return Ok(None);
+        }
+        if self.pending.is_none() && self.opens_at > working.now {
             return self.enter(working, true).map(Some);
         }
         match &self.terms.mode {
-            Mode::Add => self.open(working),
-            Mode::Reset(_) if self.is_late(working) => self.open_and_forfeit(working),
+            Mode::Add => self.open(working).map(Some),
+            Mode::Reset(_) if self.is_late(working) => self.open_and_forfeit(working).map(Some),
             Mode::Reset(reset) => {
                 let swept = self.sweep(working, reset)?;
                 self.carry(working, swept.carried_paid, false)?;
                 self.carry(working, swept.carried_promotional, true)?;
                 self.tell_reset(working, &swept)?;
-                let opened = self.open(working)?;
-                if let Some(no) = opened.filter(|_| reset.restore_forfeited) {
+                let no = self.open(working)?;
+                if reset.restore_forfeited {
                     working.balance(&self.terms.unit).remember_forfeits(no, swept.victims);
                 }
-                Ok(opened)
+                Ok(Some(no))
             }
         }
     }
@@ -83,14 +86,11 @@ impl Grant {
         working.balance(&self.terms.unit).is_reset_after(&self.terms.family, &self.mark)
     }
 
-    fn open(&self, working: &mut Working<'_>) -> Result<Option<LotNo>, Overflow> {
-        if self.credits.is_zero() {
-            return Ok(None);
-        }
+    fn open(&self, working: &mut Working<'_>) -> Result<LotNo, Overflow> {
         let no = self.enter(working, false)?;
         working.became_usable(&self.terms.unit, no);
         self.tell_credited(working);
-        Ok(Some(no))
+        Ok(no)
     }
 
     /// Puts the credits into a lot of their own, or the lot that waits into the balance.
@@ -114,10 +114,7 @@ impl Grant {
 
     /// A reset older than the newest one: it would have been replaced by now, so it is granted and
     /// forfeited in one posting and touches nothing else (semantics 4.3).
-    fn open_and_forfeit(&self, working: &mut Working<'_>) -> Result<Option<LotNo>, Overflow> {
-        if self.credits.is_zero() {
-            return Ok(None);
-        }
+    fn open_and_forfeit(&self, working: &mut Working<'_>) -> Result<LotNo, Overflow> {
         let unit = &self.terms.unit;
         let no = self.enter(working, false)?;
         working.move_lot(unit, no, self.credits.negated()?, EntryKind::Forfeited)?;
@@ -125,7 +122,7 @@ impl Grant {
         let swept = Swept { forfeited: self.credits, ..Swept::default() };
         self.tell_reset(working, &swept)?;
         self.tell_credited(working);
-        Ok(Some(no))
+        Ok(no)
     }
 
     /// Empties the open lots of the scope that were paid earlier. What may be carried over is

@@ -79,7 +79,9 @@ pub fn decide(book: &mut Book, rules: &Rules, request: &Request, now: Timestamp)
         Met::Differing => {
             answer::paid(book, request);
             let record = conflict(book, request, occurred_at);
-            answer::unposted(book, rules, request, &record, clock);
+            // What follows from it is caused by its own row, not by the first one's.
+            let request = Request { key: record.key, ..request.clone() };
+            answer::unposted(book, rules, &request, &record, clock);
             record
         }
         Met::Correcting(older) => desk::supersede(book, rules, request, older, clock),

@@ -42,7 +42,10 @@ pub(super) fn refund(
     let account = book.account(&sale.account)?;
     let about = About::of(&joined.purchase);
     let mut working = Working::new(request, rules, account, clock);
-    let refused = reverse_waiting(&mut working, &mut joined, &about)?;
+    let mut refused = reverse_waiting(&mut working, &mut joined, &about)?;
+    if let Some(own) = refused.iter().position(|(refund, _)| refund.event == request.key) {
+        return Err(refused.swap_remove(own).1);
+    }
     working.judge()?;
     let record = working.commit_purchase(book, joined, why_empty);
     for (refund, rejection) in refused {

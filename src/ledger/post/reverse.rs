@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::forfeits::undone_resets;
 use super::give_back::GivenBack;
 use super::grant::Grant;
 use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
-use crate::ledger::book::Joined;
+use crate::ledger::book::{Joined, Waiting};
 use crate::ledger::entry::EntryKind;
 use crate::ledger::names::{LotNo, Name, PurchaseId};
 use crate::ledger::notices::{About, Tells};
@@ -93,13 +94,17 @@ pub(super) fn reverse_waiting(
     let mut refused = Vec::new();
     if !joined.waiting.is_empty() && fits(working, &joined.purchase).is_err() {
         let refunds = &mut joined.purchase.refunds;
-        let waiting: Vec<_> =
-            joined.waiting.iter().filter_map(|name| refunds.remove_entry(name)).collect();
+        let mut waiting = Vec::with_capacity(joined.waiting.len());
+        for Waiting { name, before } in &joined.waiting {
+            waiting.extend(refunds.remove(name).map(|refund| (name, before, refund)));
+            refunds.extend(before.clone().map(|before| (name.clone(), before)));
+        }
         fits(working, &joined.purchase)?;
-        for (name, refund) in waiting {
+        for (name, before, refund) in waiting {
             joined.purchase.refunds.insert(name.clone(), refund.clone());
             if let Err(rejection) = fits(working, &joined.purchase) {
-                joined.purchase.refunds.remove(&name);
+                joined.purchase.refunds.remove(name);
+                joined.purchase.refunds.extend(before.clone().map(|before| (name.clone(), before)));
                 refused.push((refund, rejection));
             }
         }
@@ -122,6 +127,7 @@ fn reverse(
     let Some(sale) = &mut purchase.sale else { return Ok(()) };
     let mut moved: BTreeMap<Name, Moved> = BTreeMap::new();
     let before: Vec<Reversed> = sale.lines.iter().map(Reversed::of).collect();
+    let undone = undone_resets(&sale.lines, &targets);
     let steps = [Step::GiveBack, Step::Forfeits, Step::Judge, Step::TakeOwn, Step::TakeSpent];
     for step in steps {
         for (index, (line, target)) in sale.lines.iter_mut().zip(&targets).enumerate() {
@@ -133,7 +139,9 @@ fn reverse(
                 Step::GiveBack if difference.is_negative() => {
                     reversal.give_back(difference.negated()?)?;
                 }
-                Step::Forfeits => reversal.settle_forfeits(target.is_whole)?,
+                Step::Forfeits => {
+                    reversal.settle_forfeits(undone.get(index).is_some_and(|undone| *undone))?;
+                }
                 Step::Judge => {
                     let before = refunded.get(index).copied().unwrap_or_default();
                     let alone = refunds_alone.get(index).copied().unwrap_or_default();

@@ -24,6 +24,8 @@ pub(super) fn run(
     due: &Due,
     clock: Clock,
 ) -> Result<Record, Rejection> {
+    // What was found due is due, even if the clock was set back since: its name is used up now.
+    let clock = Clock { now: clock.now.max(due.at), ..clock };
     let account = book.account(&due.account)?;
     let purchase = due.purchase.and_then(|id| book.purchases.get(&id));
     let about = purchase.map(About::of).unwrap_or_default();
