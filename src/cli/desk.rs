@@ -3,6 +3,7 @@
 //! Each is an event of its own with a row in the inbox; its name is made of the parked event's key,
 //! so that a repeat is harmless, and of two operators at once the second is told.
 
+use super::explain::look_up;
 use super::output::counted;
 use super::writing::{Books, Posted};
 use super::{CliError, CommandError, Context, Exit, Output};
@@ -11,6 +12,7 @@ use crate::event::Message;
 use crate::event::instruction::{Instruction, discard, read_again, release};
 use crate::ledger::{Fate, OnDesk, Reason, Record, Remedy, Waiver, WhenSpent};
 use crate::store::desk::{Held, held, held_for, show};
+use crate::store::sequel::Waited;
 use crate::store::{Arrival, StoreError};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -267,10 +269,22 @@ async fn not_there(books: &Books, name: &str) -> Result<Done, CliError> {
 async fn stands(books: &Books, name: &str) -> Result<String, CliError> {
     let found = show(&books.pool, name).await.map_err(CommandError::from)?;
     Ok(match found.last().map(|found| &found.event) {
-        None => "no such event is parked".to_owned(),
+        None => not_parked(books, name).await?,
         Some(event) => match &event.closed {
             None => format!("it is parked as {}", event.reason),
             Some(closed) => closed.text(&event.state),
+        },
+    })
+}
+
+/// What an event that never was on the desk is, and what could be done instead.
+async fn not_parked(books: &Books, name: &str) -> Result<String, CliError> {
+    let found = look_up(&books.pool, name).await.map_err(CommandError::from)?;
+    Ok(match found.last() {
+        None => format!("no event called {name} ever came"),
+        Some(one) => match (&one.waited, one.event.outcome.as_str()) {
+            (Some(Waited::StillFor(_)), _) => format!("it waits: creditd waiting discard {name}"),
+            (_, outcome) => format!("it is not parked, it is {outcome}: creditd explain {name}"),
         },
     })
 }

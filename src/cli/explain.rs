@@ -10,7 +10,9 @@ use sqlx::PgPool;
 use super::output::{CommandError, Ending, Output, counted, lines, seconds, table};
 use crate::event::event_key;
 use crate::ledger::{AppliedReason, EntryKind, EventName, Name, Reason, Remedy};
+use crate::store::ReadError;
 use crate::store::events::{Explained, UsageFound, explained};
+use crate::store::sequel::{ReversedBy, Waited};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
@@ -28,11 +30,7 @@ pub async fn run(
     args: &ExplainArgs,
     output: Output,
 ) -> Result<Ending, CommandError> {
-    let mut found = Vec::new();
-    for (source, id) in splits(&args.event) {
-        let name = EventName { source: Name::from(source), id: Name::from(id) };
-        found.extend(explained(pool, event_key(&name), source, id).await?);
-    }
+    let found = look_up(pool, &args.event).await?;
     output.answer(&answers(&found), || match found.is_empty() {
         true => format!("no event called {} ever came", args.event),
         false => found.iter().map(render).collect::<Vec<_>>().join("\n"),
@@ -41,6 +39,19 @@ pub async fn run(
         true => Ending::Wrong,
         false => Ending::Good,
     })
+}
+
+/// Every event that source/id may mean.
+///
+/// # Errors
+/// [`ReadError`] when the books can't be read.
+pub(super) async fn look_up(pool: &PgPool, name: &str) -> Result<Vec<Explained>, ReadError> {
+    let mut found = Vec::new();
+    for (source, id) in splits(name) {
+        let name = EventName { source: Name::from(source), id: Name::from(id) };
+        found.extend(explained(pool, event_key(&name), source, id, event_key).await?);
+    }
+    Ok(found)
 }
 
 /// Sources and ids may hold slashes, so every one of them may be the border.
@@ -101,9 +112,18 @@ pub fn render(found: &Explained) -> String {
         let hash = &package.catalog_hash;
         say("terms", format!("{how} {}, rule {rule}, of catalog {hash}", package.package));
     }
+    if let Some(up) = &found.given_up {
+        let who = up.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+        let because = up.because.as_ref().map(|why| format!(", because: {why}"));
+        let because = because.unwrap_or_default();
+        say("then", format!("given up{who} at {}{because}, rule 4.11", seconds(up.at)));
+    }
     if let Some(usage) = &event.usage {
         let cost = if event.outcome == "declined" { "would have cost" } else { "cost" };
         say("usage", usage_in_words(usage, cost));
+        for reversal in &found.reversed_by {
+            say("reversed", reversal_in_words(reversal, &usage.unit));
+        }
     }
     text.push_str(&entries(found));
     text.push_str(&notices(found));
@@ -117,10 +137,20 @@ fn why(found: &Explained) -> String {
     match event.outcome.as_str() {
         "applied" => match reason.and_then(AppliedReason::from_code) {
             None => "it moved the credits below".to_owned(),
+            Some(AppliedReason::Waiting) => why_waiting(found.waited.as_ref()),
+            Some(AppliedReason::Discarded) if event.id.starts_with("forget:") => {
+                "it gave up an event that waited, rule 4.11".to_owned()
+            }
             Some(reason) => why_without_entries(reason).to_owned(),
         },
-        "duplicate" => "another event had said all of it before, rule 3.2".to_owned(),
+        "duplicate" => match found.said_before.as_slice() {
+            [] => "another event had said all of it before, rule 3.2".to_owned(),
+            events => format!("{} had said all of it before, rule 3.2", events.join(" and ")),
+        },
         "ignored" => match reason {
+            Some("discarded") if found.given_up.is_some() => {
+                "an operator gave it up while it waited, rule 4.11"
+            }
             Some("discarded") => "an operator gave it up, rule 9.3",
             Some("superseded") => {
                 "a corrected event came under its name and took its place, rule 9.3"
@@ -135,6 +165,35 @@ fn why(found: &Explained) -> String {
         }
         .to_owned(),
         _ => "it could not be applied and waits for an operator, rule 9.2".to_owned(),
+    }
+}
+
+/// What waited has no entries of its own: it is posted with what it waited for.
+fn why_waiting(waited: Option<&Waited>) -> String {
+    match waited {
+        Some(Waited::StillFor(called)) => format!(
+            "it still waits for {}: creditd waiting, rules 4.11 and 5.5",
+            called.join(" or ")
+        ),
+        Some(Waited::PostedWith(with)) => format!(
+            "it waited; posted with {} at {}, rules 4.11 and 5.5",
+            with.event,
+            seconds(with.at)
+        ),
+        Some(Waited::Merged) => "it waited; the purchase that it names has become one with \
+            another: creditd purchase with one of its references, rule 4.11"
+            .to_owned(),
+        None => why_without_entries(AppliedReason::Waiting).to_owned(),
+    }
+}
+
+fn reversal_in_words(reversal: &ReversedBy, unit: &str) -> String {
+    let ReversedBy { event, credits, received_at } = reversal;
+    match credits {
+        Some(credits) => {
+            format!("by {event}: {credits} {unit} at {}, rule 5.5", seconds(*received_at))
+        }
+        None => format!("by {event}, which waits, rule 5.5"),
     }
 }
 

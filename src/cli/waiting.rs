@@ -6,11 +6,13 @@ use sqlx::PgPool;
 
 use super::claims::words;
 use super::desk::Who;
+use super::explain::look_up;
 use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
 use super::{CliError, Context, Exit};
 use crate::event::instruction::forget;
 use crate::ledger::Verdict;
 use crate::store::Arrival;
+use crate::store::sequel::Waited;
 use crate::store::waiting::{Remembered, Waiting, WaitingList, find, list};
 
 /// Refunds, voids and disputes whose payment, and reversals whose usage has not come.
@@ -51,6 +53,9 @@ pub struct Forgotten {
     /// The command's own id, of source `creditd`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Why it is untouched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// # Errors
@@ -123,7 +128,12 @@ async fn run_discard(
     for name in &args.events {
         let found = find(&books.pool, name).await.map_err(CommandError::from)?;
         if found.is_empty() {
-            done.push(Forgotten { event: name.clone(), result: "untouched", command: None });
+            done.push(Forgotten {
+                event: name.clone(),
+                result: "untouched",
+                command: None,
+                detail: Some(why_untouched(&books.pool, name).await?),
+            });
         }
         for Remembered { key, name, waits_for } in found {
             let command = forget(key, &name, waits_for, &args.reason, &args.who.actor);
@@ -136,6 +146,10 @@ async fn run_discard(
                 event: name.to_string(),
                 result: if record.is_some() { "discarded" } else { "untouched" },
                 command: record.map(|record| record.name.id.to_string()),
+                detail: match record {
+                    Some(_) => None,
+                    None => Some(why_untouched(&books.pool, &name.to_string()).await?),
+                },
             });
         }
     }
@@ -146,9 +160,30 @@ async fn run_discard(
     })
 }
 
+/// What became of an event that does not wait, as far as it helps to know what to do instead.
+async fn why_untouched(pool: &PgPool, name: &str) -> Result<String, CommandError> {
+    let found = look_up(pool, name).await?;
+    let Some(one) = found.last() else {
+        return Ok(format!("no event called {name} ever came"));
+    };
+    if let Some(up) = found.iter().find_map(|one| one.given_up.as_ref()) {
+        let who = up.actor.as_deref().unwrap_or("somebody");
+        let because = up.because.as_ref().map(|why| format!(", because: {why}"));
+        let because = because.unwrap_or_default();
+        return Ok(format!("{who} gave it up before, at {}{because}", seconds(up.at)));
+    }
+    Ok(match (one.event.outcome.as_str(), &one.waited) {
+        (_, Some(Waited::PostedWith(with))) => {
+            format!("it does not wait, it was posted with {}", with.event)
+        }
+        ("parked", _) => format!("it is parked: creditd parked discard {name}"),
+        (outcome, _) => format!("it does not wait, it is {outcome}: creditd explain {name}"),
+    })
+}
+
 fn line(one: &Forgotten) -> String {
-    match one.command {
-        Some(_) => format!("{} discarded\n", one.event),
-        None => format!("{} untouched: it does not wait\n", one.event),
+    match &one.detail {
+        None => format!("{} discarded\n", one.event),
+        Some(why) => format!("{} untouched: {why}\n", one.event),
     }
 }

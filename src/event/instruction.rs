@@ -10,11 +10,11 @@ use super::time::{due_request, kept_due};
 use super::{Message, event_key};
 use crate::ledger::{
     Asks, Command, Discard, EventKey, EventName, Forget, Name, ParkedEvent, Release, Request,
-    WaitsFor, Waiver, WhenSpent,
+    WaitsFor, Waiver, WhenSpent, forgetting,
 };
 
-/// The source of everything that an operator asks.
-pub const OPERATOR: &str = "creditd";
+pub use crate::ledger::OPERATOR;
+
 pub const RELEASED: &str = "event.released";
 pub const DISCARDED: &str = "event.discarded";
 
@@ -87,7 +87,7 @@ pub fn discard(parked: &ParkedEvent, reason: &str, actor: &str) -> Instruction {
         name: parked.name.clone(),
         first: event_key(&parked.name),
     }));
-    give_up("discard", parked.key, &parked.name, reason, actor, asks)
+    give_up(&format!("discard:{}", hex(parked.key)), parked.key, &parked.name, reason, actor, asks)
 }
 
 /// Gives an event up that waits for another.
@@ -99,12 +99,13 @@ pub fn forget(
     actor: &str,
 ) -> Instruction {
     let asks = Asks::Command(Command::Forget(Box::new(Forget { event, waits_for })));
-    give_up("forget", event, name, reason, actor, asks)
+    give_up(&forgetting(event).id, event, name, reason, actor, asks)
 }
 
-/// `verb`: what can't be forgotten any more may park, and be discarded then.
+/// `id` tells forgetting from discarding: what can't be forgotten any more may park, and be
+/// discarded then.
 fn give_up(
-    verb: &str,
+    id: &str,
     event: EventKey,
     name: &EventName,
     reason: &str,
@@ -120,7 +121,7 @@ fn give_up(
     }
     let key = hex(event);
     let data = Data { event: name.to_string(), event_key: &key, reason, actor };
-    Instruction::new(DISCARDED, &format!("{verb}:{key}"), &data, asks)
+    Instruction::new(DISCARDED, id, &data, asks)
 }
 
 impl Instruction {

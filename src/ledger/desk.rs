@@ -5,7 +5,7 @@
 
 use super::book::Record;
 use super::command::Request;
-use super::names::{EventKey, EventName, Fingerprint, Reference, Timestamp};
+use super::names::{EventKey, EventName, Fingerprint, Name, Reference, Timestamp};
 use super::outcome::{Reason, Rejection};
 use super::terms::WhenSpent;
 
@@ -34,6 +34,15 @@ pub struct Discard {
 pub struct Forget {
     pub event: EventKey,
     pub waits_for: WaitsFor,
+}
+
+/// The source of everything that an operator asks.
+pub const OPERATOR: &str = "creditd";
+
+/// The name of the command that gives up the waiting event of this key.
+pub fn forgetting(event: EventKey) -> EventName {
+    let key: String = event.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    EventName { source: Name::from(OPERATOR), id: Name::from(format!("forget:{key}").as_str()) }
 }
 
 /// What has not come.

@@ -40,8 +40,8 @@ pub use command::{
 };
 pub use declines::Declines;
 pub use desk::{
-    DeskState, Discard, Fate, Forget, Moved, NotOnDesk, OnDesk, ParkedEvent, Release, Remedy,
-    WaitsFor, Waiver,
+    DeskState, Discard, Fate, Forget, Moved, NotOnDesk, OPERATOR, OnDesk, ParkedEvent, Release,
+    Remedy, WaitsFor, Waiver, forgetting,
 };
 pub use entry::{Cause, Entry, EntryKind};
 pub use latches::{Flip, Told};

@@ -6,8 +6,9 @@ use sqlx::{Row as _, types::Uuid};
 use super::ReadError;
 use super::desk::{Parked, parked};
 use super::reading::{Movement, amount, instant};
+use super::sequel::{self, GivenUp, ReversedBy, Said, Waited};
 use super::telling::{ToldNotice, told_of};
-use crate::ledger::{EventKey, Number, Timestamp};
+use crate::ledger::{AppliedReason, EventKey, EventName, Number, Timestamp, forgetting};
 
 /// One event and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -51,7 +52,18 @@ pub struct Explained {
     pub parked: Option<Parked>,
     /// Who decided it and why, where a person did.
     pub decided: Option<Decided>,
+    /// Of an event that was applied as waiting: what became of that.
+    pub waited: Option<Waited>,
+    /// Who gave it up while it waited.
+    pub given_up: Option<GivenUp>,
+    /// Of usage: what took it back.
+    pub reversed_by: Vec<ReversedBy>,
+    /// Of a duplicate under an id of its own: the events that had said all of it, source/id each.
+    pub said_before: Vec<String>,
 }
+
+/// How the key of an event is made of its name.
+pub type KeyOf = fn(&EventName) -> EventKey;
 
 /// A package's terms, as they were frozen with a purchase.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -149,18 +161,19 @@ pub async fn explained(
     key: EventKey,
     source: &str,
     id: &str,
+    key_of: KeyOf,
 ) -> Result<Vec<Explained>, ReadError> {
     let read = async {
         let mut all = Vec::new();
         for event in read_event(pool, key, source, id).await? {
-            all.push(explain(pool, event).await?);
+            all.push(explain(pool, event, key_of).await?);
         }
         Ok(all)
     };
     read.await.map_err(ReadError::while_trying_to("explain the event"))
 }
 
-async fn explain(pool: &PgPool, event: EventFound) -> sqlx::Result<Explained> {
+async fn explain(pool: &PgPool, event: EventFound, key_of: KeyOf) -> sqlx::Result<Explained> {
     let Row { key, account_id, purchase_id, body } = &event.row;
     let packages = match purchase_id {
         Some(purchase) => packages(pool, *key, *purchase).await?,
@@ -180,8 +193,55 @@ async fn explain(pool: &PgPool, event: EventFound) -> sqlx::Result<Explained> {
         redelivered,
         parked: parked(pool, *key).await?,
         decided: body.as_deref().and_then(Decided::of),
+        waited: waited(pool, &event, key_of).await?,
+        given_up: given_up(pool, &event, key_of).await?,
+        reversed_by: match &event.usage {
+            Some(usage) => sequel::reversed_by(pool, *key, &usage.unit).await?,
+            None => Vec::new(),
+        },
+        said_before: said_before(pool, &event).await?,
         event,
     })
+}
+
+async fn waited(pool: &PgPool, event: &EventFound, key_of: KeyOf) -> sqlx::Result<Option<Waited>> {
+    let reason = event.reason.as_deref().and_then(AppliedReason::from_code);
+    if reason != Some(AppliedReason::Waiting) {
+        return Ok(None);
+    }
+    if let Some(purchase) = event.row.purchase_id {
+        return sequel::waited_for_payment(pool, purchase).await.map(Some);
+    }
+    match Said::of(event.row.body.as_deref()).usage(&event.source) {
+        Some(usage) => {
+            let usage = Uuid::from_bytes(key_of(&usage).0);
+            sequel::waited_for_usage(pool, event.row.key, usage).await
+        }
+        None => Ok(None),
+    }
+}
+
+async fn given_up(
+    pool: &PgPool,
+    event: &EventFound,
+    key_of: KeyOf,
+) -> sqlx::Result<Option<GivenUp>> {
+    if event.reason.as_deref() != Some("discarded") {
+        return Ok(None);
+    }
+    let name = forgetting(EventKey(event.row.key.into_bytes()));
+    sequel::given_up(pool, Uuid::from_bytes(key_of(&name).0)).await
+}
+
+async fn said_before(pool: &PgPool, event: &EventFound) -> sqlx::Result<Vec<String>> {
+    match (event.outcome.as_str(), event.row.purchase_id) {
+        ("duplicate", Some(purchase)) => {
+            let said = Said::of(event.row.body.as_deref());
+            let is_payment = event.kind == "payment.succeeded";
+            sequel::said_before(pool, event.row.key, purchase, is_payment, said.refund_id()).await
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 async fn packages(pool: &PgPool, key: Uuid, purchase: i64) -> sqlx::Result<Vec<PackageFound>> {

@@ -82,6 +82,7 @@ mod revocation;
 mod row_at;
 mod save;
 pub mod scratch;
+pub mod sequel;
 mod session;
 pub mod telling;
 mod unit;

@@ -1,8 +1,10 @@
 //! `creditd explain`: one event in words.
 
 use creditd::cli::explain::render;
-use creditd::ledger::EventKey;
-use creditd::store::events::explained;
+use creditd::event::event_key;
+use creditd::ledger::{EventKey, EventName, Name};
+use creditd::store::events::{Explained, explained};
+use sqlx::PgPool;
 
 use crate::reading_database::{corrupt, with_books};
 
@@ -22,7 +24,7 @@ async fn a_payment_is_explained_by_its_package_its_entries_and_its_notices() {
         )
         .await;
 
-        let found = explained(&pool, key(4), "shop", "e4").await.unwrap();
+        let found = explained(&pool, key(4), "shop", "e4", event_key).await.unwrap();
 
         let text = render(&found[0]);
         println!("{text}");
@@ -45,10 +47,11 @@ async fn a_payment_is_explained_by_its_package_its_entries_and_its_notices() {
 #[tokio::test]
 async fn usage_and_refunds_are_explained_with_their_rules() {
     with_books(async |pool| {
-        let usage = render(&explained(&pool, key(3), "shop", "e3").await.unwrap()[0]);
-        let refund = render(&explained(&pool, key(5), "shop", "e5").await.unwrap()[0]);
-        let declined = render(&explained(&pool, key(0x12), "shop", "e12").await.unwrap()[0]);
-        let waiting = render(&explained(&pool, key(6), "shop", "e6").await.unwrap()[0]);
+        let usage = render(&explained(&pool, key(3), "shop", "e3", event_key).await.unwrap()[0]);
+        let refund = render(&explained(&pool, key(5), "shop", "e5", event_key).await.unwrap()[0]);
+        let declined =
+            render(&explained(&pool, key(0x12), "shop", "e12", event_key).await.unwrap()[0]);
+        let waiting = render(&explained(&pool, key(6), "shop", "e6", event_key).await.unwrap()[0]);
 
         println!("{usage}\n{refund}\n{declined}\n{waiting}");
         assert!(usage.contains("usage       13000 of meter api_calls cost 130 CRD, rule 5.1\n"));
@@ -58,7 +61,94 @@ async fn usage_and_refunds_are_explained_with_their_rules() {
         assert!(declined.contains("outcome     declined: its lots did not suffice"));
         assert!(declined.contains("5000 of meter words would have cost 5000 WRD, rule 5.1"));
         assert!(declined.contains("no entries"));
-        assert!(waiting.contains("applied (waiting): it is remembered until what it refers to"));
+        assert!(
+            waiting.contains("applied (waiting): it still waits for invoice in_9: creditd waiting")
+        );
+    })
+    .await;
+}
+
+async fn told(pool: &PgPool, number: u8) -> Explained {
+    let id = format!("e{number:x}");
+    explained(pool, key(number), "shop", &id, event_key).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn what_waited_is_explained_by_what_it_was_posted_with() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "UPDATE purchase SET account_id = 1, currency = 'USD', exponent = 2, paid_at = now()
+             WHERE purchase_id = 3;
+             INSERT INTO purchase_line (purchase_id, line_no, place, quantity, paid_minor,
+                 event_key, granted_at, granted)
+             SELECT 3, 0, 0, 1, 5000, event_key, occurred_at, 0 FROM inbox WHERE id = 'e4'",
+        )
+        .await;
+
+        let text = render(&told(&pool, 6).await);
+
+        println!("{text}");
+        assert!(text.contains("it waited; posted with shop/e4 at 2026-01-05 00:00:01Z"));
+        corrupt(&pool, "UPDATE inbox SET purchase_id = 99 WHERE id = 'e6'").await;
+        assert!(render(&told(&pool, 6).await).contains("it names has become one with another"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reversal_and_its_usage_are_explained_by_each_other() {
+    with_books(async |pool| {
+        let reverse = |usage: &str, credits: &str| {
+            let name = EventName { source: Name::from("shop"), id: Name::from(usage) };
+            let key = uuid::Uuid::from_bytes(event_key(&name).0);
+            format!(
+                "UPDATE inbox SET purchase_id = NULL, body =
+                     '{{\"data\":{{\"reverses\":{{\"id\":\"{usage}\"}}}}}}' WHERE id = 'e6';
+                 DELETE FROM usage_reversal;
+                 INSERT INTO usage_reversal (usage_key, usage_source, usage_id, event_key,
+                     event_source, event_id, credits)
+                 SELECT '{key}', 'shop', '{usage}', event_key, 'shop', 'e6', {credits}
+                 FROM inbox WHERE id = 'e6';"
+            )
+        };
+
+        corrupt(&pool, &reverse("e99", "NULL")).await;
+        let waits = render(&told(&pool, 6).await);
+        corrupt(&pool, &reverse("e2", "1050")).await;
+        corrupt(
+            &pool,
+            "UPDATE inbox SET event_key = reversal.usage_key
+             FROM usage_reversal AS reversal WHERE inbox.id = 'e2'",
+        )
+        .await;
+        let posted = render(&told(&pool, 6).await);
+        let name = EventName { source: Name::from("shop"), id: Name::from("e2") };
+        let usage = explained(&pool, event_key(&name), "shop", "e2", event_key).await.unwrap();
+
+        println!("{waits}\n{posted}\n{}", render(&usage[0]));
+        assert!(waits.contains("it still waits for usage shop/e99: creditd waiting"));
+        assert!(posted.contains("it waited; posted with shop/e2 at 2026-01-03 00:00:01Z"));
+        assert!(render(&usage[0]).contains("reversed    by shop/e6: 10.5 CRD at 2026-01-07 "));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_duplicate_under_its_own_id_is_explained_by_who_said_it_before() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "UPDATE inbox SET outcome = 'duplicate', reason = NULL, purchase_id = 1
+             WHERE id IN ('e4', 'e6')",
+        )
+        .await;
+
+        let payment = render(&told(&pool, 4).await);
+        let refund = render(&told(&pool, 6).await);
+
+        assert!(payment.contains("duplicate: shop/e1 had said all of it before, rule 3.2"));
+        assert!(refund.contains("duplicate: shop/e5 had said all of it before, rule 3.2"));
     })
     .await;
 }
@@ -66,7 +156,7 @@ async fn usage_and_refunds_are_explained_with_their_rules() {
 #[tokio::test]
 async fn what_was_parked_is_explained_with_what_became_of_it() {
     with_books(async |pool| {
-        let open = render(&explained(&pool, key(7), "shop", "e7").await.unwrap()[0]);
+        let open = render(&explained(&pool, key(7), "shop", "e7", event_key).await.unwrap()[0]);
         corrupt(
             &pool,
             "INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
@@ -80,10 +170,11 @@ async fn what_was_parked_is_explained_with_what_became_of_it() {
                  closed_by = '00000000-0000-0000-0000-0000000000ff'",
         )
         .await;
-        let closed = explained(&pool, key(7), "shop", "e7").await.unwrap();
+        let closed = explained(&pool, key(7), "shop", "e7", event_key).await.unwrap();
         let mut command = [0; 16];
         command[15] = 255;
-        let command = explained(&pool, EventKey(command), "creditd", "discard:7").await.unwrap();
+        let command =
+            explained(&pool, EventKey(command), "creditd", "discard:7", event_key).await.unwrap();
 
         assert!(open.contains("parked (unknown_package): it could not be applied"));
         assert!(
@@ -128,7 +219,7 @@ async fn what_was_told_of_an_event_is_found_among_many_notices() {
         )
         .await;
         let told = async |number, id| {
-            let found = explained(&pool, key(number), "shop", id).await.unwrap();
+            let found = explained(&pool, key(number), "shop", id, event_key).await.unwrap();
             let notices = found[0].notices.iter();
             notices.map(|one| format!("{} {}", one.sequence, one.kind)).collect::<Vec<_>>()
         };
