@@ -284,7 +284,8 @@ impl From<Vec<Mistake>> for CliError {
 
 impl From<CommandError> for CliError {
     fn from(error: CommandError) -> Self {
-        let exit = if error.is_away() { Exit::Unavailable } else { Exit::Found };
+        // Never 1: nothing was found to be wrong with the books, they could not be looked at.
+        let exit = if error.is_away() { Exit::Unavailable } else { Exit::Config };
         Self { exit, text: chain(&error) }
     }
 }

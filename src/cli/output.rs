@@ -60,11 +60,12 @@ impl Output {
 }
 
 impl CommandError {
-    /// Whether a server was out of reach (exit code 69).
+    /// Whether the same command may succeed as it is (exit code 69): a server was out of reach, or
+    /// there was no room for the answer.
     pub fn is_away(&self) -> bool {
         match self {
             Self::Read(error) => error.is_away(),
-            Self::Write(_) => false,
+            Self::Write(_) => true,
         }
     }
 }

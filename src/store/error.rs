@@ -145,7 +145,7 @@ fn is_raced(state: &str, constraint: &str) -> bool {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "sqlx::Error may grow")]
-fn is_transient(error: &sqlx::Error) -> bool {
+pub(super) fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(_) => {
             let (state, constraint) = verdict(error);

@@ -1,7 +1,8 @@
 //! What the roles may do, granted again with every migration. The schema's owner needs nothing.
 //!
 //! The writer can't change or take away what the books never change: entries, postings, reversals,
-//! latch flips; of an inbox row only the outcome and what belongs to it. The reader sees `creditd_read` and nothing else.
+//! latch flips; of an inbox row only the outcome and what belongs to it. It may read the views too,
+//! which the commands use. The reader sees `creditd_read` and nothing else.
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -36,10 +37,10 @@ pub(super) async fn all(
     if let Some(role) = &settings.writer_role {
         grant(connection, settings, role, &TO_WRITER).await?;
     }
-    if let Some(role) = &settings.reader_role
-        && within(settings, "look for creditd_read", has_views(connection)).await?
-    {
-        grant(connection, settings, role, &TO_READER).await?;
+    if within(settings, "look for creditd_read", has_views(connection)).await? {
+        for role in settings.writer_role.iter().chain(&settings.reader_role) {
+            grant(connection, settings, role, &TO_READER).await?;
+        }
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+use super::error::is_transient;
+
 /// Something of the books could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {doing}")]
@@ -12,20 +14,8 @@ impl ReadError {
         move |source| Self { doing, source }
     }
 
-    /// Whether the server was out of reach, rather than the question wrong.
+    /// Whether asking again may help: the server is out of reach, and nothing has to be mended.
     pub fn is_away(&self) -> bool {
-        if let sqlx::Error::Database(error) = &self.source {
-            // Connections, too many of them, shutdown, and a server that is starting up.
-            return error.code().is_some_and(|code| {
-                ["08", "53", "57P"].iter().any(|class| code.starts_with(class))
-            });
-        }
-        matches!(
-            self.source,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-        )
+        is_transient(&self.source)
     }
 }

@@ -2,8 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use creditd::cli::balance::{self, BalanceArgs};
+use creditd::cli::history::{self, HistoryArgs};
+use creditd::cli::notices::{self, NoticesArgs};
+use creditd::cli::parked::{self, ListArgs as ParkedListArgs, ShowArgs};
+use creditd::cli::purchase::{self, PurchaseArgs};
+use creditd::cli::verify::{self, VerifyArgs};
+use creditd::cli::{Ending, Output, waiting};
+use creditd::event;
 use creditd::ledger::Asks;
 use creditd::settings::Secret;
+use creditd::store::events::explained;
 use creditd::store::{DatabaseSettings, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection};
 
@@ -172,6 +181,46 @@ async fn the_writer_role_can_do_its_work_and_not_change_what_is_written() {
         let sql = format!("SET ROLE {role}; {sql}");
         assert_eq!(refused(&world, &sql).await, "42501", "{sql}");
     }
+    world.drop_role(&role).await;
+}
+
+#[tokio::test]
+async fn the_writer_role_can_read_with_every_command() {
+    let mut world = World::new().await;
+    let role = world.role().await;
+    world.settings.writer_role = Some(role.clone());
+    Store::migrate(&world.settings).await.unwrap();
+    world.run(&[pays("p1", "ada", "inv", "60"), refund_of("r1", "inv", "20.00")]).await.unwrap();
+    world.run(&[refund_of("r2", "in-2", "1.00"), request("i", "?", Asks::Nothing)]).await.unwrap();
+    let url = world.settings.url.expose().replacen("postgres@", &format!("{role}:secret@"), 1);
+    let writer = DatabaseSettings { url: Secret::new(url), ..world.settings.clone() };
+    let pool = Store::reader(&writer).await.unwrap();
+
+    let account = "ada".to_owned();
+    let sources = event::Sources { default: name("shop"), type_prefix: None, named: [].into() };
+    let whole = VerifyArgs { findings: 20 };
+    let quiet = Output { json: true };
+    verify::run(&pool, &sources, &whole, quiet).await.unwrap();
+    let args = BalanceArgs { account: account.clone() };
+    assert_eq!(balance::run(&pool, &args, quiet).await.unwrap(), Ending::Good);
+    let args = HistoryArgs { account: account.clone(), unit: None, limit: 9, at: None };
+    assert_eq!(history::run(&pool, &args, quiet).await.unwrap(), Ending::Good);
+    let args = NoticesArgs { account, limit: 9 };
+    assert_eq!(notices::run(&pool, &args, quiet).await.unwrap(), Ending::Good);
+    let args = PurchaseArgs { reference: "inv".to_owned() };
+    assert_eq!(purchase::run(&pool, &args, quiet).await.unwrap(), Ending::Good);
+    let args = ParkedListArgs { all: true, reason: None, limit: 9 };
+    parked::run_list(&pool, &args, quiet).await.unwrap();
+    parked::run_show(&pool, &ShowArgs { event: "shop/i".to_owned() }, quiet).await.unwrap();
+    waiting::run_list(&pool, 9, quiet).await.unwrap();
+    for event in ["shop/p1", "shop/r1", "shop/r2", "shop/i"] {
+        let (source, id) = event.split_once('/').unwrap();
+        let key = request(id, "?", Asks::Nothing).key;
+        let found = explained(&pool, key, source, id, event::event_key).await.unwrap();
+        assert_eq!(found.len(), 1, "{event}");
+    }
+
+    pool.close().await;
     world.drop_role(&role).await;
 }
 
