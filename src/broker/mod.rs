@@ -38,5 +38,5 @@ pub use link::Alarm;
 pub use publisher::{Outgoing, Publication, Publisher};
 pub use settings::{BrokerSettings, TopologyMode};
 pub use subscription::{Delivery, Settler, Subscription};
-pub use topology::ensure_topology;
+pub use topology::{compare_topology, ensure_topology, find_intake};
 pub use url::url_warnings;

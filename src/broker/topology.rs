@@ -40,8 +40,33 @@ pub async fn ensure_topology(settings: &BrokerSettings) -> Result<(), BrokerErro
             link.end(maker.channel).await;
             outcome
         }
-        TopologyMode::Verify => verify(&link, &names).await,
+        TopologyMode::Verify => {
+            let exchanges = names.exchanges().map(|(name, _)| name);
+            verify(&link, &exchanges, &[&names.dead_queue, &names.queue]).await
+        }
     };
+    link.close().await;
+    outcome
+}
+
+/// What of the exchanges and queues is not there yet; an error where one is there and differs from
+/// the settings, or may not be declared. Nothing is made.
+///
+/// Bindings are not looked at: AMQP can't ask for one without making it.
+pub async fn compare_topology(settings: &BrokerSettings) -> Result<Vec<String>, BrokerError> {
+    let names = Names::read(settings)?;
+    let link = Link::open(settings, Frames::Small).await?;
+    let outcome = compare(&link, &names, settings.delivery_limit).await;
+    link.close().await;
+    outcome
+}
+
+/// Whether the exchange and the queue are there by which events come in. Nothing is made, and no
+/// right is needed for it.
+pub async fn find_intake(settings: &BrokerSettings) -> Result<(), BrokerError> {
+    let names = Names::read(settings)?;
+    let link = Link::open(settings, Frames::Small).await?;
+    let outcome = verify(&link, &[&names.events_exchange], &[&names.queue]).await;
     link.close().await;
     outcome
 }
@@ -70,25 +95,70 @@ impl Names {
             bindings: bindings.collect::<Result<_, _>>()?,
         })
     }
+
+    fn exchanges(&self) -> [(&ShortString, ExchangeKind); 3] {
+        [
+            (&self.dead_exchange, ExchangeKind::Fanout),
+            (&self.events_exchange, ExchangeKind::Topic),
+            (&self.notices_exchange, ExchangeKind::Topic),
+        ]
+    }
+
+    fn queues(&self, delivery_limit: u32) -> [(&ShortString, FieldTable); 2] {
+        let mut main = arguments(delivery_limit);
+        main.insert("x-dead-letter-exchange".into(), text(self.dead_exchange.as_str()));
+        main.insert("x-dead-letter-strategy".into(), text("at-least-once"));
+        main.insert("x-overflow".into(), text("reject-publish"));
+        [(&self.dead_queue, arguments(DEAD_DELIVERY_LIMIT)), (&self.queue, main)]
+    }
 }
 
 /// The dead letters' way first: a queue must not point to an exchange that is not there.
 async fn declare(maker: &Maker<'_>, names: &Names, delivery_limit: u32) -> Result<(), BrokerError> {
-    maker.exchange(&names.dead_exchange, ExchangeKind::Fanout).await?;
-    maker.queue(&names.dead_queue, arguments(DEAD_DELIVERY_LIMIT)).await?;
-    maker.bind(&names.dead_queue, &names.dead_exchange, &ShortString::default()).await?;
+    let [dead, events, notices] = names.exchanges();
+    let [dead_queue, queue] = names.queues(delivery_limit);
+    maker.exchange(dead.0, dead.1).await?;
+    maker.queue(dead_queue.0, dead_queue.1).await?;
+    maker.bind(dead_queue.0, dead.0, &ShortString::default()).await?;
 
-    let mut main = arguments(delivery_limit);
-    main.insert("x-dead-letter-exchange".into(), text(names.dead_exchange.as_str()));
-    main.insert("x-dead-letter-strategy".into(), text("at-least-once"));
-    main.insert("x-overflow".into(), text("reject-publish"));
-    maker.exchange(&names.events_exchange, ExchangeKind::Topic).await?;
-    maker.queue(&names.queue, main).await?;
+    maker.exchange(events.0, events.1).await?;
+    maker.queue(queue.0, queue.1).await?;
     for key in &names.bindings {
-        maker.bind(&names.queue, &names.events_exchange, key).await?;
+        maker.bind(queue.0, events.0, key).await?;
     }
 
-    maker.exchange(&names.notices_exchange, ExchangeKind::Topic).await
+    maker.exchange(notices.0, notices.1).await
+}
+
+/// What is there is declared again, as the daemon would at its start: that changes nothing, and is
+/// refused where arguments differ or rights lack. What is not there is left alone.
+async fn compare(
+    link: &Link,
+    names: &Names,
+    delivery_limit: u32,
+) -> Result<Vec<String>, BrokerError> {
+    let mut missing = Vec::new();
+    for (name, kind) in names.exchanges() {
+        match no_exchange(link, name).await? {
+            Some(object) => missing.push(object),
+            None => {
+                let maker = Maker { link, channel: link.channel().await? };
+                maker.exchange(name, kind).await?;
+                link.end(maker.channel).await;
+            }
+        }
+    }
+    for (name, arguments) in names.queues(delivery_limit) {
+        match no_queue(link, name).await? {
+            Some(object) => missing.push(object),
+            None => {
+                let maker = Maker { link, channel: link.channel().await? };
+                maker.queue(name, arguments).await?;
+                link.end(maker.channel).await;
+            }
+        }
+    }
+    Ok(missing)
 }
 
 fn arguments(delivery_limit: u32) -> FieldTable {
@@ -158,32 +228,43 @@ fn differs(error: BrokerError, object: String) -> BrokerError {
     }
 }
 
-/// Asks for each object by itself, so that all that is missing can be named. The broker closes the
-/// channel on each that it does not find.
-async fn verify(link: &Link, names: &Names) -> Result<(), BrokerError> {
-    let exchanges = [&names.dead_exchange, &names.events_exchange, &names.notices_exchange];
-    let queues = [&names.dead_queue, &names.queue];
+/// Asks for each object by itself, so that all that is missing can be named.
+async fn verify(
+    link: &Link,
+    exchanges: &[&ShortString],
+    queues: &[&ShortString],
+) -> Result<(), BrokerError> {
     let mut missing = Vec::new();
-
     for name in exchanges {
-        let channel = link.channel().await?;
-        let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
-        let kind = ExchangeKind::Topic;
-        let found = channel.exchange_declare(name.clone(), kind, options, FieldTable::default());
-        let object = format!("exchange `{name}`");
-        missing.extend(absent(link.operate(looking(&object), found).await, object)?);
-        link.end(channel).await;
+        missing.extend(no_exchange(link, name).await?);
     }
     for name in queues {
-        let channel = link.channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let found = channel.queue_declare(name.clone(), options, FieldTable::default());
-        let object = format!("queue `{name}`");
-        missing.extend(absent(link.operate(looking(&object), found).await, object)?);
-        link.end(channel).await;
+        missing.extend(no_queue(link, name).await?);
     }
-
     if missing.is_empty() { Ok(()) } else { Err(BrokerError::Missing { objects: missing }) }
+}
+
+/// What is missing, if it is. The broker closes the channel on whoever asks for what is not there.
+async fn no_exchange(link: &Link, name: &ShortString) -> Result<Option<String>, BrokerError> {
+    let channel = link.channel().await?;
+    let options = ExchangeDeclareOptions { passive: true, ..Default::default() };
+    let kind = ExchangeKind::Topic;
+    let found = channel.exchange_declare(name.clone(), kind, options, FieldTable::default());
+    let object = format!("exchange `{name}`");
+    let missing = absent(link.operate(looking(&object), found).await, object)?;
+    link.end(channel).await;
+    Ok(missing)
+}
+
+/// Like [`no_exchange`].
+async fn no_queue(link: &Link, name: &ShortString) -> Result<Option<String>, BrokerError> {
+    let channel = link.channel().await?;
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let found = channel.queue_declare(name.clone(), options, FieldTable::default());
+    let object = format!("queue `{name}`");
+    let missing = absent(link.operate(looking(&object), found).await, object)?;
+    link.end(channel).await;
+    Ok(missing)
 }
 
 fn looking(object: &str) -> Cow<'static, str> {

@@ -4,7 +4,9 @@
 use serde::Serialize;
 
 use super::{CliError, Context, Exit, Output};
-use crate::broker::{BrokerError, BrokerSettings, TopologyMode, ensure_topology, url_warnings};
+use crate::broker::{
+    BrokerError, BrokerSettings, TopologyMode, compare_topology, ensure_topology, url_warnings,
+};
 use crate::catalog::Catalog;
 use crate::daemon::chain;
 use crate::mistake::Mistake;
@@ -29,6 +31,8 @@ struct Findings {
 struct Server {
     name: &'static str,
     is_good: bool,
+    /// It can't be reached, and nothing else is known to be wrong with it.
+    is_away: bool,
     says: String,
 }
 
@@ -49,11 +53,7 @@ pub(super) async fn run(context: &Context, args: Args, output: Output) -> Result
         findings.servers.push(broker(&settings.broker).await);
     }
     output.answer(&findings, || findings.text(args.online))?;
-    Ok(match (&findings.mistakes, findings.servers.iter().all(|server| server.is_good)) {
-        (mistakes, _) if !mistakes.is_empty() => Exit::Config,
-        (_, false) => Exit::Unavailable,
-        (_, true) => Exit::Good,
-    })
+    Ok(findings.exit())
 }
 
 async fn database(settings: &Settings, catalog: &Catalog) -> Server {
@@ -68,31 +68,66 @@ async fn database(settings: &Settings, catalog: &Catalog) -> Server {
         says.insert(0, "answers, has the schema, and its units are the catalog's".to_owned());
         Ok::<_, crate::store::StoreError>(says.join("; "))
     };
-    match asked.await {
-        Ok(says) => Server { name: "database", is_good: true, says },
-        Err(error) => Server { name: "database", is_good: false, says: chain(&error) },
+    Server::new("database", asked.await.map_err(|error| (error.is_transient(), chain(&error))))
+}
+
+/// Looks, and makes nothing.
+async fn broker(settings: &BrokerSettings) -> Server {
+    let looked = match settings.topology {
+        TopologyMode::Verify => ensure_topology(settings)
+            .await
+            .map(|()| "answers and has the exchanges and queues".to_owned()),
+        TopologyMode::Declare => compare_topology(settings).await.map(|missing| compared(&missing)),
+    };
+    let told = |error: BrokerError| (error.is_transient(), chain(&error));
+    Server::new("broker", looked.map_err(told))
+}
+
+fn compared(missing: &[String]) -> String {
+    let compared = "bindings were not compared";
+    match missing {
+        [] => format!("answers, and its exchanges and queues are the settings'; {compared}"),
+        missing => format!(
+            "answers; creditd run will declare {}; whether it may, and what else it finds, shows \
+             only then; {compared}",
+            missing.join(", ")
+        ),
     }
 }
 
-/// Looks, and declares nothing.
-async fn broker(settings: &BrokerSettings) -> Server {
-    let looking = BrokerSettings { topology: TopologyMode::Verify, ..settings.clone() };
-    let (is_good, says) = match ensure_topology(&looking).await {
-        Ok(()) => (true, "answers and has the exchanges and queues".to_owned()),
-        Err(BrokerError::Missing { objects }) if settings.topology == TopologyMode::Declare => {
-            (true, format!("answers; creditd run will declare {}", objects.join(", ")))
+impl Server {
+    /// `asked` fails with whether trying again may help, and the reason.
+    fn new(name: &'static str, asked: Result<String, (bool, String)>) -> Self {
+        match asked {
+            Ok(says) => Self { name, is_good: true, is_away: false, says },
+            Err((is_away, says)) => Self { name, is_good: false, is_away, says },
         }
-        Err(error) => (false, chain(&error)),
-    };
-    Server { name: "broker", is_good, says }
+    }
 }
 
 impl Findings {
+    /// A server that is away is worth waiting for; all else has to be mended first.
+    fn exit(&self) -> Exit {
+        let is_wrong = |server: &Server| !server.is_good && !server.is_away;
+        match (self.mistakes.is_empty(), self.is_ready()) {
+            (true, true) => Exit::Good,
+            (true, false) if !self.servers.iter().any(is_wrong) => Exit::Unavailable,
+            (true, false) | (false, _) => Exit::Config,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.servers.iter().all(|server| server.is_good)
+    }
+
     fn text(&self, is_online: bool) -> String {
         let mut lines: Vec<String> = self.mistakes.iter().map(ToString::to_string).collect();
         lines.extend(self.warnings.iter().map(|warning| format!("warning: {warning}")));
         lines.extend(self.servers.iter().map(|server| format!("{}: {}", server.name, server.says)));
         lines.push(match (self.mistakes.len(), is_online) {
+            (0, true) if !self.is_ready() => {
+                "the files are right; the servers are not ready".to_owned()
+            }
             (0, true) => "settings and catalog are right".to_owned(),
             (0, false) => {
                 "settings and catalog are right; --online also asks the servers".to_owned()

@@ -62,8 +62,56 @@ async fn check_online_tells_which_servers_are_away_and_exits_69() {
     let said = world.ends(69, &[&["check", "--online"], &nowhere[..]].concat()).await;
     assert!(said.contains("database: could not connect"), "{said}");
     assert!(said.contains("broker: could not connect"), "{said}");
+    assert!(said.ends_with("the files are right; the servers are not ready\n"), "{said}");
     for command in [&["migrate"][..], &["balance", "ada"], &["verify"], &["publish", "/dev/null"]] {
         world.ends(69, &[command, &nowhere[..]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_servers_refuse_has_to_be_mended_and_exits_78() {
+    let world = World::new().await;
+    let not_ready = "the files are right; the servers are not ready\n";
+    let broker = world.settings.broker.url.expose();
+    let (_, rest) = broker.split_once("://").unwrap();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let stranger = format!("broker.url=amqp://nobody:wrong@{host}");
+    let url = world.settings.database.url.expose();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let absent = format!("database.url={server}/creditd_test_nowhere");
+
+    for (setting, says) in [
+        ("broker.delivery_limit=77", "queue `"),
+        (&stranger, "ACCESS_REFUSED"),
+        (&absent, "does not exist"),
+    ] {
+        let said = world.ends(78, &["check", "--online", "--set", setting]).await;
+        assert!(said.contains(says), "{setting}: {said}");
+        assert!(said.ends_with(not_ready), "{setting}: {said}");
+    }
+    let json = world.ends(78, &["check", "--online", "--json", "--set", &stranger]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["servers"][1]["is_away"], false);
+
+    // What is not there yet is named, and not made.
+    let missing = ["check", "--online", "--set", "broker.queue=creditd-test-never-made"];
+    for _ in 0..2 {
+        let said = world.ends(0, &missing).await;
+        let names = "creditd run will declare queue `creditd-test-never-made`";
+        assert!(said.contains(names), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn publishing_makes_no_queue_and_names_what_is_missing() {
+    let world = World::new().await;
+    let file = write(&world, "story.jsonl", &payment("p-1", "ada", "in-1"));
+    let args = ["publish", file.to_str().unwrap(), "--set", "broker.queue=creditd-test-nobodys"];
+
+    for _ in 0..2 {
+        let said = world.ends(78, &args).await;
+        assert!(said.contains("could not find in the broker: queue `creditd-test-nobodys`"));
+        assert!(said.contains("start `creditd run` once"), "{said}");
     }
 }
 
