@@ -58,13 +58,17 @@ impl Index {
         Some((self.packages.get(place)?, price))
     }
 
-    /// What packages cost that have a price.
-    pub(super) fn prices(&self) -> HashMap<Name, Money> {
-        let named = |(price, place): (&Price, &usize)| {
-            let package = self.packages.get(*place)?;
-            Some((package.id.clone(), Money { currency: price.currency, minor: price.minor }))
-        };
-        self.by_price.iter().filter_map(named).collect()
+    /// All packages, with what they cost where they have a price.
+    pub(super) fn offers(&self) -> HashMap<Name, Option<Money>> {
+        let mut offers: HashMap<Name, Option<Money>> =
+            self.packages.iter().map(|package| (package.id.clone(), None)).collect();
+        for (price, place) in &self.by_price {
+            if let Some(package) = self.packages.get(*place) {
+                let price = Money { currency: price.currency, minor: price.minor };
+                offers.insert(package.id.clone(), Some(price));
+            }
+        }
+        offers
     }
 
     pub(super) fn meter(&self, id: &str) -> Option<&Meter> {

@@ -48,7 +48,7 @@ pub struct Catalog {
     index: Index,
     policy: Policy,
     /// What packages cost, by id and currency.
-    prices: Arc<HashMap<Name, Money>>,
+    offers: Arc<HashMap<Name, Option<Money>>>,
     warnings: Vec<Mistake>,
 }
 
@@ -101,8 +101,8 @@ impl Catalog {
         let hash = hash(text);
         let (index, policy) = index::read(&report, table, &hash);
         let warnings = report.finish()?;
-        let prices = Arc::new(index.prices());
-        Ok(Self { hash, index, policy, prices, warnings })
+        let offers = Arc::new(index.offers());
+        Ok(Self { hash, index, policy, offers, warnings })
     }
 
     /// What is allowed, but hardly meant; in the order of the file.
@@ -123,7 +123,7 @@ impl Catalog {
             units: self.units().map(watched).collect(),
             late_usage: self.policy.late_usage,
             expiry_grace: self.policy.expiry_grace,
-            prices: self.prices.clone(),
+            offers: self.offers.clone(),
             ..Rules::default()
         }
     }

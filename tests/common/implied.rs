@@ -148,7 +148,7 @@ fn low<'a>(
     let topup = account.topup(&balance.unit)?;
     let has_held = balance.lots.iter().any(|lot| !lot.is_pending);
     let total = balance.balance.plus(balance.pending).unwrap();
-    let price = rules.prices.get(&topup.package).copied();
+    let price = *rules.offers.get(&topup.package)?;
     (has_held && total < topup.below).then_some(Low { topup, price, now })
 }
 

@@ -167,7 +167,7 @@ pub fn watching_rules() -> Rules {
         units: HashMap::from([(name(UNIT), watch)]),
         late_usage: minutes(5),
         expiry_grace: minutes(10),
-        prices: Arc::new(HashMap::from([(name("p"), price)])),
+        offers: Arc::new(HashMap::from([(name("p"), Some(price))])),
         ..Rules::default()
     }
 }

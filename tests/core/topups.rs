@@ -23,12 +23,17 @@ fn topup() -> TopUp {
     }
 }
 
-/// An account with 100 credits and these settings, on the first of a month.
-fn world(topup: TopUp) -> World {
+/// A catalog that sells the package `p` for 1.00, on the first of a month.
+fn selling() -> World {
     let mut world = World::watching(&[], None);
-    let usd = Currency::of("USD").unwrap();
-    world.rules.prices =
-        Arc::new(HashMap::from([(name("p"), Money { currency: usd, minor: 100 })]));
+    let price = Money { currency: Currency::of("USD").unwrap(), minor: 100 };
+    world.rules.offers = Arc::new(HashMap::from([(name("p"), Some(price))]));
+    world
+}
+
+/// An account with 100 credits and these settings.
+fn world(topup: TopUp) -> World {
+    let mut world = selling();
     world.does(pay("acme", "in_1", 100, &package("p", 100)));
     world.does(settings("acme", UnitUpdate { topup: Said::Value(topup), ..UnitUpdate::default() }));
     world.told();
@@ -217,14 +222,14 @@ fn never_more_than_max_money_a_calendar_month_8_5() {
     assert_eq!(requests(&mut world).len(), 3);
 
     // A package without a price could cost anything.
-    world.rules.prices = Arc::default();
+    world.rules.offers = Arc::new(HashMap::from([(name("p"), None)]));
     world.reaches(60 * DAY);
     assert!(requests(&mut world).is_empty());
 }
 
 #[test]
 fn whoever_is_below_the_line_already_is_asked_for_as_soon_as_it_is_set_8_5() {
-    let mut world = World::watching(&[], None);
+    let mut world = selling();
     world.does(pay("acme", "in_1", 100, &package("p", 40)));
     world.told();
     let set = |topup| settings("acme", UnitUpdate { topup, ..UnitUpdate::default() });
@@ -249,7 +254,7 @@ fn what_is_pending_counts_as_if_it_were_there_8_5() {
 
 #[test]
 fn nothing_is_asked_for_whoever_only_owes_or_waits_for_the_first_credits_8_5() {
-    let mut world = World::watching(&[], None);
+    let mut world = selling();
     let set = UnitUpdate { topup: Said::Value(topup()), ..UnitUpdate::default() };
     world.does(settings("acme", set));
     world.does(consume("acme", 30));
@@ -278,4 +283,18 @@ fn what_was_asked_before_a_limit_was_set_counts_in_its_month_8_5() {
     world.reaches(20 * DAY);
 
     assert!(requests(&mut world).is_empty());
+}
+
+#[test]
+fn what_is_not_sold_any_more_is_not_asked_for_8_5() {
+    let mut world = world(topup());
+    let sold = std::mem::take(&mut world.rules.offers);
+    world.does(consume("acme", 60));
+    world.reaches(DAY);
+    assert!(requests(&mut world).is_empty());
+
+    world.rules.offers = sold;
+    world.does(consume("acme", 1));
+
+    assert_eq!(requests(&mut world).len(), 1);
 }

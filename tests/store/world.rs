@@ -141,7 +141,8 @@ pub(crate) fn wires(book: &Book) -> Vec<Wire> {
 /// Thresholds at 50 credits, for every unit that the tests use.
 pub(crate) fn rules() -> Rules {
     let watch = Watch { thresholds: vec![credits("50")], recovered_at: None, ..Watch::default() };
-    Rules { units: [(name("CRD"), watch)].into_iter().collect(), ..Rules::default() }
+    let offers = Arc::new([(name("p"), None)].into_iter().collect());
+    Rules { units: [(name("CRD"), watch)].into_iter().collect(), offers, ..Rules::default() }
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -59,13 +59,15 @@ fn ask(
     rules: &Rules,
     now: Timestamp,
 ) -> (Option<Tells>, Option<Timestamp>) {
+    // Whoever paid for what is not sold any more would get nothing for it.
+    let Some(price) = rules.offers.get(&topup.package) else { return (None, None) };
     let standing = Standing {
         account,
         unit: &balance.unit,
         // A sum that does not fit is not below anything.
         credits: balance.balance.plus(balance.pending).unwrap_or(balance.balance),
         settings: topup,
-        price: rules.prices.get(&topup.package).copied(),
+        price: *price,
         now,
     };
     let mut asking = balance.asking.clone().unwrap_or_default();

@@ -45,8 +45,8 @@ pub struct Rules {
     pub late_usage: SignedDuration,
     /// How long after a lot's time is over its expiry is posted (semantics 7.2).
     pub expiry_grace: SignedDuration,
-    /// What packages cost for a quantity of one.
-    pub prices: Arc<HashMap<Name, Money>>,
+    /// The packages that are sold, and what each costs for a quantity of one where it has a price.
+    pub offers: Arc<HashMap<Name, Option<Money>>>,
 }
 
 impl Rules {
