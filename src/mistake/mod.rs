@@ -77,7 +77,8 @@ impl Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
-        if !self.key.is_empty() {
+        let is_said = matches!(&self.origin, Origin::Flag { flag } if *flag == self.key);
+        if !self.key.is_empty() && !is_said {
             write!(f, "{}: ", self.key)?;
         }
         write!(f, "{}; {}", self.problem, self.remedy)

@@ -15,8 +15,10 @@ use toml::de::{DeTable, DeValue};
 
 use crate::mistake::{Mistake, Origin, line_at};
 
-const PREFIX: &str = "CREDITD__";
-const SEPARATOR: &str = "__";
+pub(super) const PREFIX: &str = "CREDITD__";
+/// How a variable begins whose writer may have forgotten an underscore.
+const NEARLY_PREFIX: &str = "CREDITD_";
+pub(super) const SEPARATOR: &str = "__";
 
 /// Everything is merged below one key, since the crate reads a path language in top-level keys:
 /// `"broker[9999999]" = 1` would make a list of that length.
@@ -27,6 +29,8 @@ pub(super) struct Merged {
     pub(super) root: Map<String, Value>,
     pub(super) origins: Origins,
     pub(super) mistakes: Vec<Mistake>,
+    /// Variables that may have been meant as settings.
+    pub(super) strays: Vec<String>,
 }
 
 /// Where each key was written, by its dotted path; sections of the file too.
@@ -44,9 +48,10 @@ impl Merged {
     ) -> Self {
         let mut origins = Origins::new();
         let mut mistakes = Vec::new();
+        let mut strays = Vec::new();
         let layers = [
             FileReader { file, text, origins: &mut origins, mistakes: &mut mistakes }.layer(),
-            environment_layer(environment, &mut origins, &mut mistakes),
+            environment_layer(environment, &mut origins, &mut mistakes, &mut strays),
             flag_layer(flags, &mut origins),
         ];
         let root = merge(layers).unwrap_or_else(|error| {
@@ -54,7 +59,7 @@ impl Merged {
             mistakes.push(Mistake::in_file(file, None, "", problem, "report this as a bug"));
             Map::new()
         });
-        Self { root, origins, mistakes }
+        Self { root, origins, mistakes, strays }
     }
 }
 
@@ -166,11 +171,15 @@ fn environment_layer(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     origins: &mut Origins,
     mistakes: &mut Vec<Mistake>,
+    strays: &mut Vec<String>,
 ) -> Layer {
     let mut layer = Layer(Map::new());
     for (variable, value) in environment {
         let Some(variable) = variable.to_str() else { continue };
-        let Some(key) = variable.strip_prefix(PREFIX) else { continue };
+        let Some(key) = variable.strip_prefix(PREFIX) else {
+            strays.extend(variable.strip_prefix(NEARLY_PREFIX).map(str::to_owned));
+            continue;
+        };
         let key = key.to_lowercase();
         let path: Vec<_> = key.split(SEPARATOR).collect();
         let origin = Origin::Variable { variable: variable.to_owned() };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Map, Value, ValueKind};
 
-use super::layer::{Merged, Origins, dotted};
+use super::layer::{Merged, Origins, PREFIX, SEPARATOR, dotted};
 use super::section::Section;
 use super::unknown;
 use crate::mistake::{Mistake, Origin};
@@ -19,6 +19,7 @@ pub(super) struct Reader {
     mistakes: Vec<Mistake>,
     pub(super) known: Vec<Known>,
     unknown: Vec<(String, String)>,
+    strays: Vec<String>,
 }
 
 /// A key that a reading asked for, with its default as TOML; `None`: there is none.
@@ -31,9 +32,9 @@ pub(super) struct Known {
 
 impl Reader {
     pub(super) fn new(file: &Path, merged: Merged) -> Self {
-        let Merged { root, origins, mistakes } = merged;
+        let Merged { root, origins, mistakes, strays } = merged;
         let (known, unknown) = (Vec::new(), Vec::new());
-        Self { file: file.to_owned(), root, origins, mistakes, known, unknown }
+        Self { file: file.to_owned(), root, origins, mistakes, known, unknown, strays }
     }
 
     /// Where a relative path in a setting begins.
@@ -89,6 +90,9 @@ impl Reader {
         for (section, key) in std::mem::take(&mut self.unknown) {
             self.report_unknown(&section, &key);
         }
+        for stray in std::mem::take(&mut self.strays) {
+            self.report_stray(&stray);
+        }
         let broken: Vec<_> = self.mistakes.iter().filter(|m| m.key.is_empty()).map(place).collect();
         // What follows from a line that is no TOML would only repeat it.
         self.mistakes.retain(|m| m.key.is_empty() || !broken.contains(&place(m)));
@@ -133,6 +137,17 @@ impl Reader {
                 self.report(&path, "is no known key", &remedy);
             }
         }
+    }
+
+    /// A variable that looks like a setting, but for an underscore; others are none of ours.
+    fn report_stray(&mut self, stray: &str) {
+        let Some((section, key)) = unknown::nearly(&self.known, &stray.to_lowercase()) else {
+            return;
+        };
+        let meant = format!("{PREFIX}{section}{SEPARATOR}{key}").to_uppercase();
+        let origin = Origin::Variable { variable: format!("CREDITD_{stray}") };
+        let remedy = format!("did you mean {meant}?");
+        self.mistakes.push(Mistake::new(origin, "", "is no setting", remedy));
     }
 
     /// Where a key was written. A section that was only ever written through its keys is where the

@@ -86,7 +86,9 @@ prefetch = 100
     let environment = [
         ("CREDITD__RUN__SHUTDOWN_GRACE", "20"),
         ("CREDITD__RUN__SHUTDOWN_GRASE", "20s"),
-        ("CREDITD_RUN_SHUTDOWN_GRACE", "not ours: single underscores"),
+        ("CREDITD_RUN_SHUTDOWN_GRACE", "20s"),
+        ("CREDITD_HTTP_PORT_8080_TCP_ADDR", "not ours"),
+        ("CREDITD_TEST_POSTGRES", "not ours"),
     ];
     let flags = [("log.level", "loud")];
 
@@ -105,12 +107,14 @@ prefetch = 100
             "c.toml:9: intake.prefetch: is no known key; move it to [broker]",
             "c.toml:11: colour: is no known section; \
              the sections are broker, database, http, intake, log, relay, run, sources",
+            "environment variable CREDITD_RUN_SHUTDOWN_GRACE: is no setting; \
+             did you mean CREDITD__RUN__SHUTDOWN_GRACE?",
             "environment variable CREDITD__RUN__SHUTDOWN_GRACE: run.shutdown_grace: \
              is \"20\", which has no unit; \
              write a duration with its unit from 1s to 10 minutes, such as \"20s\"",
             "environment variable CREDITD__RUN__SHUTDOWN_GRASE: run.shutdown_grase: \
              is no known key; did you mean shutdown_grace?",
-            "command line, log.level: log.level: is \"loud\", which is none of its choices; \
+            "command line, log.level: is \"loud\", which is none of its choices; \
              write \"info\" or \"error\" or \"warn\" or \"debug\" or \"trace\"",
         ]
     );

@@ -25,6 +25,16 @@ pub(super) fn remedy(known: &[Known], section: &str, key: &str) -> String {
     }
 }
 
+/// The section and key that `database_url` is probably meant for; `None`: it is no name of ours.
+pub(super) fn nearly<'a>(known: &'a [Known], name: &str) -> Option<(&'a str, &'a str)> {
+    let keys_of = |section: &'a str| known.iter().filter(move |known| known.section == section);
+    let sections: BTreeSet<&str> = known.iter().map(|known| known.section.as_str()).collect();
+    sections.into_iter().find_map(|section| {
+        let key = name.strip_prefix(section)?.strip_prefix('_')?;
+        nearest(key, keys_of(section).map(|known| known.key)).map(|meant| (section, meant))
+    })
+}
+
 fn top(section: &str) -> &str {
     section.split('.').next().unwrap_or(section)
 }
@@ -47,6 +57,15 @@ mod tests {
     fn a_slip_of_the_pen_is_recognised() {
         assert_eq!(remedy(&known(), "broker", "prefech"), "did you mean prefetch?");
         assert_eq!(remedy(&known(), "", "brokers"), "did you mean [broker]?");
+    }
+
+    #[test]
+    fn a_variable_that_lacks_an_underscore_is_recognised_and_a_foreign_one_is_not() {
+        assert_eq!(nearly(&known(), "broker_queue"), Some(("broker", "queue")));
+        assert_eq!(nearly(&known(), "intake_batchmax"), Some(("intake", "batch_max")));
+        for foreign in ["broker", "broker_service_host", "service_port", "test_broker_queue"] {
+            assert_eq!(nearly(&known(), foreign), None, "{foreign}");
+        }
     }
 
     #[test]
