@@ -128,7 +128,7 @@ fn story() -> Story {
             ["json", "event"] => ("", ""),
             ["json", "event", routing_key] => ("", *routing_key),
             ["json", "parked", reason] => (*reason, ""),
-            ["json", "notice"] => continue,
+            ["json", "notice"] | ["python"] => continue,
             _ => panic!("{EVENTS}:{}: a block of no kind that is tested", block.line),
         };
         let message = Message {

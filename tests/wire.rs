@@ -149,6 +149,27 @@ fn a_plain_message_takes_its_type_id_and_source_from_headers_and_properties() {
 }
 
 #[test]
+fn the_header_event_id_may_be_a_number() {
+    let mut plain = message(r#"{"account":"acme","meter":"api","quantity":3}"#);
+    plain.routing_key = "usage.recorded".to_owned();
+    plain.headers = vec![("event-id".to_owned(), Header::Int(4711))];
+
+    assert_eq!(reads(&plain).name.id.as_ref(), "4711");
+}
+
+#[test]
+fn binary_mode_is_told_from_a_message_that_lacks_its_id() {
+    let mut binary = message(r#"{"account":"acme","meter":"api","quantity":3}"#);
+    binary.headers = vec![
+        ("cloudEvents:specversion".to_owned(), Header::Text("1.0".to_owned())),
+        ("cloudEvents:id".to_owned(), Header::Text("e1".to_owned())),
+    ];
+
+    let refusal = refusal(&binary);
+    assert!(refusal.contains("binary mode, and this version reads the structured mode only"));
+}
+
+#[test]
 fn a_plain_message_without_an_id_is_malformed_and_named_by_its_bytes() {
     let mut plain = message(r#"{"account":"acme","meter":"api","quantity":3}"#);
     plain.routing_key = "usage.recorded".to_owned();

@@ -82,7 +82,7 @@ impl<'a> Envelope<'a> {
         Self {
             kind: good(kind.unwrap_or(&message.routing_key)),
             source: source.and_then(good).unwrap_or_else(|| sources.default.clone()),
-            id: message.header_text("event-id").and_then(good).or_else(of_body),
+            id: message.header_name("event-id").as_deref().and_then(good).or_else(of_body),
             subject: None,
             occurred_at: None,
             traceparent: None,

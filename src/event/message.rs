@@ -94,6 +94,31 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The text of a header that names something; a name may be a number.
+    pub(super) fn header_name(&self, name: &str) -> Option<String> {
+        self.headers.iter().find_map(|(key, value)| match value {
+            Header::Text(text) if key.eq_ignore_ascii_case(name) => Some(text.clone()),
+            Header::Int(number) if key.eq_ignore_ascii_case(name) => Some(number.to_string()),
+            Header::Text(_)
+            | Header::Int(_)
+            | Header::Bool(_)
+            | Header::Timestamp(_)
+            | Header::Other => None,
+        })
+    }
+
+    /// Whether its headers are those of a `CloudEvent` in binary mode, by any of their prefixes.
+    pub(super) fn is_binary_mode(&self) -> bool {
+        self.headers.iter().any(|(key, _)| {
+            let key = key.to_ascii_lowercase();
+            ["cloudevents:", "cloudevents_", "ce-"]
+                .iter()
+                .any(|prefix| key.strip_prefix(prefix) == Some("specversion"))
+        })
+    }
+}
+
 impl Header {
     /// Times come back as the numbers that they are kept as; no convention tells them apart.
     fn kept(value: serde_json::Value) -> Self {
@@ -114,6 +139,21 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_may_name_an_event_and_binary_mode_is_recognised() {
+        let with = |name: &str, value| Message {
+            headers: vec![(name.to_owned(), value)],
+            ..Message::default()
+        };
+
+        assert_eq!(with("Event-Id", Header::Int(7)).header_name("event-id").as_deref(), Some("7"));
+        assert_eq!(with("event-id", Header::Bool(true)).header_name("event-id"), None);
+        for name in ["cloudEvents:specversion", "cloudEvents_specversion", "ce-specversion"] {
+            assert!(with(name, Header::Text("1.0".to_owned())).is_binary_mode(), "{name}");
+        }
+        assert!(!with("specversion", Header::Text("1.0".to_owned())).is_binary_mode());
+    }
 
     #[test]
     fn what_is_kept_of_a_message_reads_as_the_message_did() {

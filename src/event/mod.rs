@@ -96,7 +96,7 @@ pub fn read(
     };
     let envelope = Envelope::open(message, &body, sources);
     let Some(id) = envelope.id.clone() else {
-        let rejection = envelope.data.err().unwrap_or_else(no_id);
+        let rejection = envelope.data.err().unwrap_or_else(|| no_id(message));
         let mut request = unnamed(message, rejection);
         request.kind = envelope.kind.unwrap_or(request.kind);
         return request;
@@ -122,11 +122,17 @@ pub fn read(
     }
 }
 
-fn no_id() -> Rejection {
-    Reason::Malformed.because(
-        "the event has no id: send it as \"id\" in the envelope, the header event-id, \
-         or data.event_id",
-    )
+fn no_id(message: &Message) -> Rejection {
+    Reason::Malformed.because(match message.is_binary_mode() {
+        true => {
+            "the event has no id: its headers are those of CloudEvents in binary mode, and this \
+             version reads the structured mode only, with the envelope in the body"
+        }
+        false => {
+            "the event has no id: send it as \"id\" in the envelope, the header event-id, \
+             or data.event_id"
+        }
+    })
 }
 
 /// What an event means, and what it asks. An `Err` could not be decoded, and asks to be parked.
