@@ -11,7 +11,7 @@ use super::output::seconds;
 use super::writing::Books;
 use super::{CliError, Context, Exit, Output};
 use crate::event::Message;
-use crate::ledger::{Asks, Request, Timestamp, Verdict};
+use crate::ledger::{Asks, Reason, Rejection, Request, Timestamp, Verdict};
 use crate::store::events::EventFound;
 use crate::store::{Arrival, events};
 
@@ -64,6 +64,8 @@ struct Answer<'a> {
     credits: &'a str,
     /// After it; `None` where nothing moved.
     balance: Option<String>,
+    /// It was the account's first event.
+    opened_account: bool,
 }
 
 #[derive(serde::Serialize)]
@@ -75,9 +77,19 @@ struct First<'a> {
 /// # Errors
 /// [`CliError`] when it can't be understood, a server is away, or it would have parked.
 pub(super) async fn run(context: &Context, args: &Args, output: Output) -> Result<Exit, CliError> {
+    args.refuse_what_means_nothing()?;
     let id = args.id.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let books = context.writable_books().await?;
     let arrivals = [arrival(body(args, &id), &books)?];
+    let is_known = books.has_account(&args.account).await?;
+    if !is_known && args.is_negative() && !args.allow_overdraft {
+        // It would be declined, and open the account: an event may, a slip of the pen must not.
+        return Err(CliError::found(format!(
+            "declined: no account is called {}, so there is nothing to take out; nothing was \
+             written",
+            args.account
+        )));
+    }
     let posted = books.post_unless_parked(&arrivals).await.map_err(|error| {
         let CliError { exit, text } = CliError::store(error);
         CliError { exit, text: format!("{text}; to try again, add --id {id}") }
@@ -88,15 +100,41 @@ pub(super) async fn run(context: &Context, args: &Args, output: Output) -> Resul
     };
     let first = match &record.verdict {
         Verdict::Parked(rejection) => {
-            return Err(CliError::found(format!("nothing was changed: {rejection}")));
+            return Err(refused(rejection));
         }
         Verdict::Duplicate => first(&books.pool, &arrival.request).await?,
         Verdict::Applied(_) | Verdict::Ignored | Verdict::Declined => None,
     };
     let balance = posted.balance.map(|balance| books.text(&args.unit, balance));
-    let answer = answer(args, &id, &record.verdict, balance, first.as_ref());
+    let mut answer = answer(args, &id, &record.verdict, balance, first.as_ref());
+    answer.opened_account = !is_known && answer.outcome == "applied";
     output.answer(&answer, || answer.text())?;
     Ok(answer.exit())
+}
+
+impl Args {
+    fn is_negative(&self) -> bool {
+        self.credits.starts_with('-')
+    }
+
+    /// An option that has no effect is a sign that something else was meant.
+    fn refuse_what_means_nothing(&self) -> Result<(), CliError> {
+        let digits = self.credits.trim_start_matches(['+', '-']);
+        let is_zero = digits.contains('0') && digits.bytes().all(|byte| b"0.".contains(&byte));
+        let refuse = |text: &str| Err(CliError::usage(format!("nothing was changed: {text}")));
+        match (is_zero, self.is_negative()) {
+            (true, _) => refuse("±CREDITS is 0, which moves nothing"),
+            (_, true) if self.paid => refuse("--paid is for credits that are put in"),
+            (_, true) if self.promotional => refuse("--promotional is for credits that are put in"),
+            (_, true) if self.expires_at.is_some() => {
+                refuse("--expires-at is for credits that are put in")
+            }
+            (_, false) if self.allow_overdraft => {
+                refuse("--allow-overdraft is for credits that are taken out")
+            }
+            (false, _) => Ok(()),
+        }
+    }
 }
 
 /// The event, as a neighbour would send it.
@@ -129,13 +167,42 @@ fn arrival(body: Vec<u8>, books: &Books) -> Result<Arrival, CliError> {
     let request = books.read(&message);
     match &request.asks {
         Asks::Rejected(rejection) => {
-            let text = format!("nothing was changed: {}", rejection.detail);
+            let units = if rejection.reason == Reason::UnknownUnit {
+                format!("; the units are {}", books.units().join(", "))
+            } else {
+                String::new()
+            };
+            let text = format!("nothing was changed: {}{units}", in_words(&rejection.detail));
             Err(CliError { exit: Exit::Usage, text })
         }
         Asks::Command(_) | Asks::Nothing | Asks::Noted => {
             Ok(Arrival { request, body: Some(message.body), properties: None })
         }
     }
+}
+
+/// What the books refuse: a value that can't be is a mistake of whoever typed it.
+fn refused(rejection: &Rejection) -> CliError {
+    let (exit, why) = if rejection.reason == Reason::Malformed {
+        (Exit::Usage, in_words(&rejection.detail))
+    } else {
+        (Exit::Found, rejection.to_string())
+    };
+    CliError { exit, text: format!("nothing was changed: {why}") }
+}
+
+/// The members of the event by what the command line calls them.
+fn in_words(detail: &str) -> String {
+    let names = [
+        ("data.credits", "±CREDITS"),
+        ("data.expires_at", "--expires-at"),
+        ("data.account", "ACCOUNT"),
+        ("data.unit", "UNIT"),
+        ("data.reason", "--reason"),
+        ("data.actor", "--actor"),
+        ("the event's time", "now"),
+    ];
+    names.iter().fold(detail.to_owned(), |text, (member, word)| text.replace(member, word))
 }
 
 /// The event that took the name first.
@@ -163,6 +230,7 @@ fn answer<'a>(
         unit: &args.unit,
         credits: &args.credits,
         balance,
+        opened_account: false,
     }
 }
 
@@ -184,7 +252,11 @@ impl Answer<'_> {
             _ => format!("{outcome}: {account} {credits} {unit}"),
         };
         let balance = self.balance.as_ref().map(|balance| format!("\nbalance {balance} {unit}"));
-        format!("{what}{}\nid {id}", balance.unwrap_or_default())
+        let opened = match self.opened_account {
+            true => format!("opened account {account}\n"),
+            false => String::new(),
+        };
+        format!("{opened}{what}{}\nid {id}", balance.unwrap_or_default())
     }
 
     /// A repeat ends as the first one did.

@@ -3,7 +3,7 @@
 //! Each is an event of its own with a row in the inbox; its name is made of the parked event's key,
 //! so that a repeat is harmless, and of two operators at once the second is told.
 
-use super::explain::look_up;
+use super::explain::{look_up, source_and_id};
 use super::output::counted;
 use super::writing::{Books, Posted};
 use super::{CliError, CommandError, Context, Exit, Output};
@@ -18,7 +18,7 @@ use crate::store::{Arrival, StoreError};
 #[derive(Clone, Debug, clap::Args)]
 pub struct ReleaseArgs {
     /// The events' sources and ids
-    #[arg(value_name = "SOURCE/ID", required_unless_present = "all_with")]
+    #[arg(value_name = "SOURCE/ID", required_unless_present = "all_with", value_parser = source_and_id)]
     pub events: Vec<String>,
     /// All that were parked for this reason, such as `unknown_package`, oldest first
     #[arg(long, value_name = "CODE", conflicts_with = "events", value_parser = reason)]
@@ -36,7 +36,7 @@ pub struct ReleaseArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct DiscardArgs {
     /// The events' sources and ids
-    #[arg(value_name = "SOURCE/ID", required = true)]
+    #[arg(value_name = "SOURCE/ID", required = true, value_parser = source_and_id)]
     pub events: Vec<String>,
     /// Why; kept with the event
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -243,7 +243,9 @@ async fn ended(
         Some(Fate::Released(_)) => done("released", None),
         Some(Fate::Discarded) => done("discarded", None),
         Some(Fate::StillParked(rejection) | Fate::Displaced(rejection)) => {
-            done("parked", Some(rejection.detail.clone()))
+            let way_out = rejection.reason.waiver();
+            let way_out = way_out.map(|waiver| format!("; {waiver} takes it all the same"));
+            done("parked", Some(format!("{}{}", rejection.detail, way_out.unwrap_or_default())))
         }
         Some(Fate::Superseded { .. }) | None => {
             let stands = stands(books, &one.event.name.to_string()).await?;
@@ -351,7 +353,7 @@ impl Done {
     }
 }
 
-fn reason(code: &str) -> Result<Reason, String> {
+pub(super) fn reason(code: &str) -> Result<Reason, String> {
     Reason::from_code(code).ok_or_else(|| {
         let codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         format!("it is none of {}", codes.join(", "))

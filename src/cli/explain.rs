@@ -17,8 +17,15 @@ use crate::store::sequel::{ReversedBy, Waited};
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
     /// The event's source and id
-    #[arg(value_name = "SOURCE/ID")]
+    #[arg(value_name = "SOURCE/ID", value_parser = source_and_id)]
     pub event: String,
+}
+
+pub(super) fn source_and_id(name: &str) -> Result<String, String> {
+    match name.contains('/') {
+        true => Ok(name.to_owned()),
+        false => Err("write SOURCE/ID, such as shop/pay-1".to_owned()),
+    }
 }
 
 /// An event that never came ends wrong.
@@ -216,11 +223,15 @@ fn why_without_entries(reason: AppliedReason) -> &'static str {
     }
 }
 
-fn what_to_do(reason: &str) -> String {
-    let can = match Reason::from_code(reason).map(Reason::remedy) {
-        Some(Remedy::Release) => "be released once what is wrong is mended, or discarded",
-        Some(Remedy::Waive) => "be released with --when-spent or --refund-anyway, or discarded",
-        Some(Remedy::Discard) | None => "only be discarded",
+/// What an operator can do about an event that is parked so.
+pub(super) fn what_to_do(code: &str) -> String {
+    let reason = Reason::from_code(code);
+    let can = match (reason.map(Reason::remedy), reason.and_then(Reason::waiver)) {
+        (Some(Remedy::Waive), Some(waiver)) => format!("be released with {waiver}, or discarded"),
+        (Some(Remedy::Release | Remedy::Waive), _) => {
+            "be released once what is wrong is mended, or discarded".to_owned()
+        }
+        (Some(Remedy::Discard) | None, _) => "only be discarded".to_owned(),
     };
     format!("it waits on the desk: it can {can}, rule 9.3")
 }

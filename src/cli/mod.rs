@@ -34,6 +34,7 @@ use crate::daemon::{self, DaemonError, chain};
 use crate::mistake::Mistake;
 use crate::observe::logs;
 use crate::settings::{self, Settings};
+use crate::store::reading::units;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Parser)]
@@ -160,7 +161,11 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
             Ok(balance::run(&context.books().await?, &args, output).await?.into())
         }
         Command::History(args) => {
-            Ok(history::run(&context.books().await?, &args, output).await?.into())
+            let books = context.books().await?;
+            if let Some(unit) = &args.unit {
+                context.refuse_unknown_unit(&books, unit).await?;
+            }
+            Ok(history::run(&books, &args, output).await?.into())
         }
         Command::Explain(args) => {
             Ok(explain::run(&context.books().await?, &args, output).await?.into())
@@ -224,6 +229,23 @@ impl Context {
 
     fn catalog(&self) -> Result<Catalog, Vec<Mistake>> {
         Catalog::load(&self.catalog_file())
+    }
+
+    /// A unit that neither the books nor the catalog know would look like one without entries.
+    async fn refuse_unknown_unit(&self, books: &PgPool, unit: &str) -> Result<(), CliError> {
+        let mut known = units(books).await.map_err(CommandError::from)?;
+        if let Ok(catalog) = self.catalog() {
+            known.extend(catalog.units().map(|(code, _)| code.to_string()));
+        }
+        known.sort_unstable();
+        known.dedup();
+        match known.iter().any(|one| one == unit) {
+            true => Ok(()),
+            false => Err(CliError::usage(format!(
+                "no unit is called {unit}; the units are {}",
+                known.join(", ")
+            ))),
+        }
     }
 
     fn catalog_file(&self) -> PathBuf {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sqlx::PgPool;
 
-use super::desk::{DiscardArgs, ReleaseArgs, run_discard, run_release};
+use super::desk::{DiscardArgs, ReleaseArgs, reason, run_discard, run_release};
+use super::explain::{source_and_id, what_to_do};
 use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
 use super::{CliError, Context, Exit};
 use crate::store::desk::{Closed, ParkedList, ParkedMessage, ParkedQuery, list, show};
@@ -34,7 +35,7 @@ pub struct ListArgs {
     #[arg(long)]
     pub all: bool,
     /// Only those parked for this reason, such as `unknown_package`
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = known_code)]
     pub reason: Option<String>,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -44,8 +45,13 @@ pub struct ListArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShowArgs {
     /// The event's source and id
-    #[arg(value_name = "SOURCE/ID")]
+    #[arg(value_name = "SOURCE/ID", value_parser = source_and_id)]
     pub event: String,
+}
+
+/// A code that nothing can be parked with would look like an empty desk.
+fn known_code(code: &str) -> Result<String, String> {
+    reason(code).map(|reason| reason.code().to_owned())
 }
 
 /// # Errors
@@ -150,9 +156,10 @@ pub fn render_message(found: &ParkedMessage) -> String {
     ] {
         let _ = writeln!(text, "{title:<10}  {value}");
     }
-    if let Some(closed) = &event.closed {
-        let _ = writeln!(text, "{:<10}  {}", "closed", closed.text(&event.state));
-    }
+    let _ = match &event.closed {
+        Some(closed) => writeln!(text, "{:<10}  {}", "closed", closed.text(&event.state)),
+        None => writeln!(text, "{:<10}  {}", "now", what_to_do(&event.reason)),
+    };
     if let Some(properties) = &found.properties {
         let _ = writeln!(text, "{:<10}  {}", "properties", properties.get());
     }

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 
 use super::claims::words;
 use super::output::{CommandError, Ending, Output, lines, seconds, table};
+use crate::ledger::ReferenceKind;
 use crate::store::purchases::{ClaimFound, LineFound, PurchaseFound, ReversalFound, find};
 
 /// One purchase: what was paid and granted, what went back, and why.
@@ -27,13 +28,23 @@ pub async fn run(
 ) -> Result<Ending, CommandError> {
     let found = find(pool, &args.reference).await?;
     output.answer(&found, || match found.is_empty() {
-        true => format!("no purchase is known as {}", args.reference),
+        true => format!("no purchase is known as {}{}", args.reference, no_kind(&args.reference)),
         false => found.iter().map(render).collect::<Vec<_>>().join("\n"),
     })?;
     Ok(match found.is_empty() {
         true => Ending::Wrong,
         false => Ending::Good,
     })
+}
+
+/// What stands before an id may have been meant as its kind.
+fn no_kind(reference: &str) -> String {
+    match reference.split_once(' ') {
+        Some((kind, _)) if ReferenceKind::from_code(kind).is_none() => {
+            format!("; {kind} is no kind: invoice, payment, order, other")
+        }
+        Some(_) | None => String::new(),
+    }
 }
 
 /// For people: who bought what, a line each; what claims money back; what each event changed.

@@ -6,7 +6,7 @@ use sqlx::PgPool;
 
 use super::claims::words;
 use super::desk::Who;
-use super::explain::look_up;
+use super::explain::{look_up, source_and_id};
 use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
 use super::{CliError, Context, Exit};
 use crate::event::instruction::forget;
@@ -34,7 +34,7 @@ pub enum WaitingCommand {
 #[derive(Clone, Debug, clap::Args)]
 pub struct DiscardArgs {
     /// The events' sources and ids
-    #[arg(value_name = "SOURCE/ID", required = true)]
+    #[arg(value_name = "SOURCE/ID", required = true, value_parser = source_and_id)]
     pub events: Vec<String>,
     /// Why; kept with the event
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -3,12 +3,13 @@
 
 use sqlx::PgPool;
 
-use super::{CliError, Context};
+use super::{CliError, CommandError, Context};
 use crate::catalog::Catalog;
 use crate::daemon;
 use crate::event::{self, Message, Sources};
 use crate::ledger::{Credits, Moved, Record, Request, Verdict, decide};
 use crate::notice::{render, render_parked};
+use crate::store::reading::is_account;
 use crate::store::{Arrival, Store, StoreError};
 
 /// The books, for a command that changes them with today's catalog.
@@ -58,6 +59,19 @@ impl Books {
     pub(super) fn text(&self, unit: &str, credits: Credits) -> String {
         let decimals = self.catalog.unit(unit).map_or(0, |unit| unit.decimals);
         credits.text(u32::from(decimals))
+    }
+
+    /// The codes of the catalog's units.
+    pub(super) fn units(&self) -> Vec<String> {
+        self.catalog.units().map(|(code, _)| code.to_string()).collect()
+    }
+
+    /// Whether an event has opened the account.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the books can't be read.
+    pub(super) async fn has_account(&self, account: &str) -> Result<bool, CommandError> {
+        Ok(is_account(&self.pool, account).await?)
     }
 
     /// Reads a message with today's catalog; how large it is was judged when it came.

@@ -143,7 +143,7 @@ pub enum NotOnDesk {
 pub enum Remedy {
     /// Release it, once what was wrong is mended; or discard it.
     Release,
-    /// Release it with a waiver; or discard it.
+    /// Release it with the waiver that is its way out; or discard it.
     Waive,
     Discard,
 }
@@ -202,6 +202,29 @@ impl Reason {
             | Self::MergeConflict
             | Self::Overflow
             | Self::Refused => Remedy::Release,
+        }
+    }
+}
+
+impl Reason {
+    /// What the operator has to waive of the terms, as `creditd parked release` calls it.
+    pub fn waiver(self) -> Option<&'static str> {
+        match self {
+            Self::NotRefundable => Some("--refund-anyway"),
+            Self::Spent => Some("--when-spent debt or --when-spent clamp"),
+            Self::Malformed
+            | Self::TooLarge
+            | Self::UnknownType
+            | Self::UnknownPackage
+            | Self::UnknownMeter
+            | Self::UnknownUnit
+            | Self::UnknownAccountKind
+            | Self::UnitMismatch
+            | Self::CurrencyMismatch
+            | Self::Conflict
+            | Self::MergeConflict
+            | Self::Overflow
+            | Self::Refused => None,
         }
     }
 }

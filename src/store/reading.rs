@@ -124,6 +124,26 @@ pub async fn history(
     read_history(pool, query).await.map_err(ReadError::while_trying_to("read the entries"))
 }
 
+/// Whether an event has opened the account.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer.
+pub async fn is_account(pool: &PgPool, account: &str) -> Result<bool, ReadError> {
+    let found = account_id(pool, account).await;
+    Ok(found.map_err(ReadError::while_trying_to("look the account up"))?.is_some())
+}
+
+/// The codes of the units that the books have kept anything in, or were told of.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer.
+pub async fn units(pool: &PgPool) -> Result<Vec<String>, ReadError> {
+    sqlx::query_scalar("SELECT unit FROM creditd.unit ORDER BY unit")
+        .fetch_all(pool)
+        .await
+        .map_err(ReadError::while_trying_to("read the units"))
+}
+
 pub(super) async fn account_id(pool: &PgPool, account: &str) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar("SELECT account_id FROM creditd.account WHERE name = $1")
         .bind(account)

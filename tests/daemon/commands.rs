@@ -161,6 +161,18 @@ async fn a_command_that_nobody_can_understand_exits_64() {
     ] {
         world.ends(64, args).await;
     }
+    for (args, says) in [
+        (&["explain", "shop"][..], "write SOURCE/ID, such as shop/pay-1"),
+        (&["parked", "show", "pay-1"], "write SOURCE/ID"),
+        (&["parked", "list", "--reason", "bogus"], "unknown_package, unknown_meter"),
+        (&["history", "ada", "--unit", "XXX"], "no unit is called XXX; the units are CRD"),
+    ] {
+        let said = world.ends(64, args).await;
+        assert!(said.contains(says), "{args:?}: {said}");
+    }
+    world.ends(1, &["history", "ada", "--unit", "CRD"]).await;
+    let said = world.ends(1, &["purchase", "bogus in_1"]).await;
+    assert!(said.contains("; bogus is no kind: invoice, payment, order, other"), "{said}");
     world.ends(0, &["--help"]).await;
     world.ends(0, &["--version"]).await;
 }

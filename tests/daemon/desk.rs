@@ -75,6 +75,13 @@ async fn an_operator_decides_of_refunds_conflicts_and_what_is_given_up() {
     };
     let said = release(1, &["shop/r1"]).await;
     assert!(said.starts_with("shop/r1 still parked as spent: 40 CRD of what "), "{said}");
+    let way_out = "; --when-spent debt or --when-spent clamp takes it all the same\n";
+    assert!(said.ends_with(way_out), "{said}");
+    for command in [&["explain", "shop/r1"][..], &["parked", "show", "shop/r1"]] {
+        let told = world.ends(0, command).await;
+        let can = "it can be released with --when-spent debt or --when-spent clamp, or discarded";
+        assert!(told.contains(can) && !told.contains("refund-anyway"), "{told}");
+    }
     let said = release(1, &["shop/u1"]).await;
     assert_eq!(
         said,

@@ -47,19 +47,38 @@ async fn adjust_refuses_what_an_event_would_park_for_and_writes_nothing_6_1() {
     world.ends(0, &["migrate"]).await;
 
     let said = world.ends(64, &adjust("1.005", &[])).await;
-    assert!(said.contains("data.credits has more than the 2 decimals"), "{said}");
+    assert!(said.contains("±CREDITS has more than the 2 decimals"), "{said}");
     world.ends(64, &adjust("many", &[])).await;
     world.ends(64, &adjust("1", &["--paid", "--promotional"])).await;
     let mut strange = adjust("1", &[]);
     strange[2] = "XXX";
-    assert!(world.ends(64, &strange).await.contains("no unit \"XXX\""));
+    let said = world.ends(64, &strange).await;
+    assert!(said.contains("no unit \"XXX\"; the units are CRD"), "{said}");
     world.ends(64, &["adjust", "ada", "CRD", "1", "--actor", "ann"]).await;
     let past = ["--expires-at", "2020-01-01T00:00:00Z"];
-    let said = world.ends(1, &adjust("1", &past)).await;
-    assert!(said.contains("data.expires_at"), "{said}");
+    let said = world.ends(64, &adjust("1", &past)).await;
+    assert!(said.contains("--expires-at 2020-01-01T00:00:00Z is not after now"), "{said}");
+    for (credits, option) in [
+        ("-1", &["--paid"][..]),
+        ("-1", &["--promotional"]),
+        ("-1", &["--expires-at", "2099-01-01T00:00:00Z"]),
+        ("1", &["--allow-overdraft"]),
+        ("0", &[]),
+        ("-0.00", &[]),
+        ("1", &["--expires-at", "soon"]),
+    ] {
+        world.ends(64, &adjust(credits, option)).await;
+    }
+    // There is nothing to take out, and a slip in the name opens no account.
+    let said = world.ends(1, &adjust("-1", &[])).await;
+    assert!(said.contains("no account is called ada"), "{said}");
 
     let found = world.run(&["balance", "ada"]).await;
     assert_eq!(found.status.code(), Some(1), "{}", text(&found.stdout));
+    let said = world.ends(0, &adjust("1", &[])).await;
+    assert!(said.starts_with("opened account ada\n"), "{said}");
+    let said = world.ends(0, &adjust("-1", &[])).await;
+    assert!(said.starts_with("applied: ada -1 CRD"), "{said}");
 }
 
 #[tokio::test]
