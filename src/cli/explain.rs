@@ -11,6 +11,7 @@ use super::output::{CommandError, Ending, Output, counted, lines, seconds, table
 use crate::event::event_key;
 use crate::ledger::{AppliedReason, EntryKind, EventName, Name, Reason, Remedy};
 use crate::store::ReadError;
+use crate::store::catalog_taken::CatalogTaken;
 use crate::store::events::{Explained, UsageFound, explained};
 use crate::store::sequel::{ReversedBy, Waited};
 
@@ -124,6 +125,9 @@ pub fn render(found: &Explained) -> String {
         let because = up.because.as_ref().map(|why| format!(", because: {why}"));
         let because = because.unwrap_or_default();
         say("then", format!("given up{who} at {}{because}, rule 4.11", seconds(up.at)));
+    }
+    if let Some(CatalogTaken { hash, since }) = &found.catalog {
+        say("catalog", format!("{hash}, in use since {}", seconds(*since)));
     }
     if let Some(usage) = &event.usage {
         let cost = if event.outcome == "declined" { "would have cost" } else { "cost" };

@@ -222,8 +222,18 @@ async fn try_open(settings: &Settings, catalog: &Catalog) -> Result<Store, Store
         warn!("{warning}");
     }
     store.check_migrated().await?;
-    store.check_units(&units(catalog)).await?;
+    take(&store, catalog).await?;
     Ok(store)
+}
+
+/// Makes the catalog known to the books, unless it does not fit them.
+async fn take(store: &Store, catalog: &Catalog) -> Result<(), StoreError> {
+    store.check_units(&units(catalog)).await?;
+    // Only explaining asks for it, so no event waits for that.
+    if let Err(error) = store.note_catalog(catalog.hash()).await {
+        warn!(error = %chain(&error), "the catalog's hash was not noted");
+    }
+    Ok(())
 }
 
 /// The catalog's units with their decimals, for [`Store::check_units`].
@@ -239,7 +249,7 @@ async fn reload(file: &Path, store: &Store, catalog: &watch::Sender<Arc<Catalog>
                 error!(%mistake, "catalog not reloaded");
             }
         }
-        Ok(new) => match store.check_units(&units(&new)).await {
+        Ok(new) => match take(store, &new).await {
             Err(error) => error!(error = %chain(&error), "catalog not reloaded"),
             Ok(()) => {
                 info!(hash = %new.hash(), "catalog reloaded");

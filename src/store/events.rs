@@ -4,6 +4,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Row as _, types::Uuid};
 
 use super::ReadError;
+use super::catalog_taken::{self, CatalogTaken};
 use super::desk::{Parked, parked};
 use super::reading::{Movement, amount, instant};
 use super::sequel::{self, GivenUp, ReversedBy, Said, Waited};
@@ -44,6 +45,9 @@ pub struct Explained {
     pub event: EventFound,
     /// The packages that it granted or took back by.
     pub packages: Vec<PackageFound>,
+    /// Where it was decided by no frozen terms and by no operator: the catalog that was taken over
+    /// last before it came.
+    pub catalog: Option<CatalogTaken>,
     /// What was told of it and what waits, as far back as notices are kept.
     pub notices: Vec<ToldNotice>,
     /// How often it came again with the same meaning.
@@ -187,11 +191,19 @@ async fn explain(pool: &PgPool, event: EventFound, key_of: KeyOf) -> sqlx::Resul
             })
             .fetch_optional(pool)
             .await?;
+    let parked = parked(pool, *key).await?;
+    let is_decided_by_people = body.as_deref().and_then(Decided::of).is_some()
+        || parked.as_ref().is_some_and(|parked| parked.closed.is_some());
+    let catalog = match packages.is_empty() && !is_decided_by_people {
+        true => catalog_taken::at(pool, event.received_at).await?,
+        false => None,
+    };
     Ok(Explained {
         packages,
+        catalog,
         notices: told_of(pool, *key, *account_id).await?,
         redelivered,
-        parked: parked(pool, *key).await?,
+        parked,
         decided: body.as_deref().and_then(Decided::of),
         waited: waited(pool, &event, key_of).await?,
         given_up: given_up(pool, &event, key_of).await?,

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (11, "usable_since", include_str!("../../migrations/0011_usable_since.sql")),
     (12, "entry_catalog", include_str!("../../migrations/0012_entry_catalog.sql")),
     (13, "held", include_str!("../../migrations/0013_held.sql")),
+    (14, "catalogs", include_str!("../../migrations/0014_catalogs.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

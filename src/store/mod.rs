@@ -47,6 +47,7 @@ mod adjustment;
 mod balance;
 mod batch;
 mod bell;
+pub mod catalog_taken;
 mod columns;
 mod connect;
 pub mod desk;

@@ -231,3 +231,32 @@ async fn what_was_told_of_an_event_is_found_among_many_notices() {
     })
     .await;
 }
+
+/// Plain usage keeps no hash; when it came tells which catalog was in force.
+#[tokio::test]
+async fn what_no_frozen_terms_decided_is_explained_with_the_catalog_of_its_time() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "INSERT INTO catalog_taken VALUES ('2026-01-03T00:00:01Z', 'first'),
+                 ('2026-01-04T00:00:01Z', 'second'), ('2026-01-04T00:00:02Z', 'third')",
+        )
+        .await;
+        let catalog = async |number, id| {
+            let found = explained(&pool, key(number), "shop", id).await.unwrap();
+            let text = render(&found[0]);
+            text.lines().find(|line| line.starts_with("catalog")).map(str::to_owned)
+        };
+
+        let first = "catalog     first, in use since 2026-01-03 00:00:01Z".to_owned();
+        assert_eq!(catalog(2, "e2").await, Some(first));
+        let second = "catalog     second, in use since 2026-01-04 00:00:01Z".to_owned();
+        assert_eq!(catalog(3, "e3").await, Some(second));
+        // What parked it, too; but a payment goes by its own terms, with their own hash.
+        assert!(catalog(7, "e7").await.unwrap().contains("third"));
+        assert_eq!(catalog(4, "e4").await, None);
+        // Nothing was noted before the first.
+        assert_eq!(catalog(1, "e1").await, None);
+    })
+    .await;
+}
