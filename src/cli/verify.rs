@@ -1,6 +1,7 @@
 //! `creditd verify`: whether the books are what must always be true of them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sqlx::PgPool;
@@ -19,6 +20,8 @@ pub struct VerifyArgs {
     pub findings: u32,
 }
 
+const TICK: Duration = Duration::from_secs(1);
+
 /// # Errors
 /// [`CommandError`] when the books can't be read or nothing can be written.
 pub async fn run(
@@ -32,6 +35,8 @@ pub async fn run(
     if let Ok(style) = ProgressStyle::with_template("{bar:20} {pos}/{len} {msg} ({elapsed})") {
         bar.set_style(style);
     }
+    // One check of large books takes a minute: the time that it has taken goes on meanwhile.
+    bar.enable_steady_tick(TICK);
     let mut on_progress = |progress: Progress| show(&bar, progress);
     let findings_max = usize::try_from(args.findings).unwrap_or(usize::MAX);
     let verified = whole(pool, sources, findings_max, &mut on_progress).await;
@@ -51,14 +56,20 @@ async fn whole(
     findings_max: usize,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Verified, ReadError> {
-    let mut verified = verify(pool, findings_max, on_progress).await?;
+    let one_more = |of: usize| of.saturating_add(1);
+    let mut of_books =
+        |progress: Progress| on_progress(Progress { of: one_more(progress.of), ..progress });
+    let mut verified = verify(pool, findings_max, &mut of_books).await?;
+    let number = one_more(verified.checks.len());
+    let mut of_messages =
+        |progress: Progress| on_progress(Progress { number, of: number, ..progress });
     // Which facts a message states does not depend on what things cost.
     let no_prices = Catalog::default();
     let reads = |body, properties: Option<&str>| {
         let message = Message::kept(body, properties).ok()?;
         Some(event::read(&message, &no_prices, sources, usize::MAX))
     };
-    verified.checks.push(messages(pool, findings_max, &reads, on_progress).await?);
+    verified.checks.push(messages(pool, findings_max, &reads, &mut of_messages).await?);
     Ok(verified)
 }
 
