@@ -26,6 +26,10 @@ impl Gauges {
             beat.touch();
             match self.look().await {
                 Ok(()) => self.health.set_database_ready(true),
+                // Too much to count in time is not away.
+                Err(error) if error.is_too_slow() => {
+                    debug!(error = %super::chain(&error), "figures not read in time");
+                }
                 Err(error) => {
                     self.health.set_database_ready(false);
                     debug!(error = %super::chain(&error), "figures not read");

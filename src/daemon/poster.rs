@@ -40,6 +40,9 @@ struct Batch {
     arrived_at: Vec<Instant>,
 }
 
+/// How often a batch may be too slow before it is cut.
+const SLOW_AT_MOST: u8 = 2;
+
 impl Poster {
     /// Writes the lane's batches one after the other. `None`: shutdown came while the database was
     /// away; nothing of the rest was acknowledged.
@@ -58,12 +61,14 @@ impl Poster {
         self.post(batch).await.map(drop)
     }
 
-    /// Writes one batch, whatever it takes: again when the database was away, in halves when it
-    /// refuses, so that one event's fault is not its neighbours'.
+    /// Writes one batch, whatever it takes: again when the database was away; in halves when it
+    /// refuses, so that one event's fault is not its neighbours', and when it was too slow twice,
+    /// so that what is too much at once does not stop the queue.
     async fn post(&mut self, batch: Batch) -> Option<Vec<Settled>> {
         let mut retry = Retry::new();
         let mut work = vec![batch];
         let mut settled = Vec::new();
+        let mut slow = 0_u8;
         while let Some(batch) = work.pop() {
             let error = match self.try_once(&batch).await {
                 Ok(()) => {
@@ -72,16 +77,24 @@ impl Poster {
                 }
                 Err(error) => error,
             };
+            slow = if error.is_too_slow() { slow.saturating_add(1) } else { 0 };
+            let is_too_much = slow >= SLOW_AT_MOST;
             match (error.is_about_an_event(), batch.arrivals.len()) {
+                (true, 1) => settled.extend(self.keep_alone(batch, &error, &mut retry).await?),
+                (false, 2..) if is_too_much => {
+                    slow = 0;
+                    self.pause(&error, &mut retry).await?;
+                    let (first, second) = batch.halves();
+                    work.extend([second, first]);
+                }
+                (true, _) => {
+                    let (first, second) = batch.halves();
+                    work.extend([second, first]);
+                }
                 // Away, overtaken, or wrong in itself (rights, schema): no event's fault.
                 (false, _) => {
                     self.pause(&error, &mut retry).await?;
                     work.push(batch);
-                }
-                (true, 1) => settled.extend(self.keep_alone(batch, &error, &mut retry).await?),
-                (true, _) => {
-                    let (first, second) = batch.halves();
-                    work.extend([second, first]);
                 }
             }
         }

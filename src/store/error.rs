@@ -107,6 +107,25 @@ impl StoreError {
         }
     }
 
+    /// Whether the database did not answer in time: a batch may be too much for it as a whole.
+    pub fn is_too_slow(&self) -> bool {
+        match self {
+            Self::Deadline { .. } => true,
+            Self::Database { source, .. } => verdict(source).0 == "57014",
+            Self::Overtaken { .. }
+            | Self::WrongServer { .. }
+            | Self::NoDatabase { .. }
+            | Self::Url { .. }
+            | Self::Migrate { .. }
+            | Self::NotMigrated { .. }
+            | Self::NoRole { .. }
+            | Self::UnitChanged { .. }
+            | Self::UnitMissing { .. }
+            | Self::Corrupt { .. }
+            | Self::Internal { .. } => false,
+        }
+    }
+
     /// Whether the database refused a value or a constraint, or the rows that one event needs are
     /// broken: the batch is halved until that event stands alone, so that it holds up nobody else.
     pub fn is_about_an_event(&self) -> bool {

@@ -129,3 +129,28 @@ async fn a_message_that_is_too_large_among_a_hundred_is_parked_and_dead_lettered
     assert_eq!(world.count(kept).await, 0);
     assert_eq!(dead_letters(&world).await, [body.into_bytes()]);
 }
+
+#[tokio::test]
+async fn a_batch_that_is_too_much_for_the_database_is_cut_until_it_is_not() {
+    let mut world = World::new().await;
+    world.settings.database.statement_timeout = std::time::Duration::from_millis(300);
+    // As if three events at once took longer than that.
+    let slow = "
+        CREATE FUNCTION creditd.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT count(*) > 2 FROM came) THEN PERFORM pg_sleep(60); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER dawdle AFTER INSERT ON creditd.inbox
+        REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION creditd.dawdle();";
+    sqlx::raw_sql(slow).execute(&world.tables).await.unwrap();
+    let events: Vec<String> = (0..8).map(|n| usage(&format!("u-{n}"), "acme", 100)).collect();
+    world.publish(&events).await;
+
+    let daemon = world.daemon().await;
+    world.until_known(8).await;
+
+    assert_eq!(world.count("SELECT count(*) FROM inbox WHERE outcome = 'applied'").await, 8);
+    daemon.stop().await;
+    world.proves().await;
+}

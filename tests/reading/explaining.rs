@@ -243,7 +243,7 @@ async fn what_no_frozen_terms_decided_is_explained_with_the_catalog_of_its_time(
         )
         .await;
         let catalog = async |number, id| {
-            let found = explained(&pool, key(number), "shop", id).await.unwrap();
+            let found = explained(&pool, key(number), "shop", id, event_key).await.unwrap();
             let text = render(&found[0]);
             text.lines().find(|line| line.starts_with("catalog")).map(str::to_owned)
         };
