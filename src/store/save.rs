@@ -36,7 +36,8 @@ impl Batch {
         if !ended.is_empty() {
             inbox::insert(&mut self.session, &ended, self.now).await?;
         }
-        if !self.book.purchases.is_empty() {
+        // One that was given up is in the book no more, and has rows to go.
+        if !(self.book.purchases.is_empty() && self.book.journal.absorbed.is_empty()) {
             self.save_purchases().await?;
         }
         usage_reversal::save(&mut self.session, &self.book, &self.loaded.usage_reversals).await?;
