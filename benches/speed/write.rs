@@ -214,7 +214,7 @@ const LOCK: (&str, &str) = (
 
 const LOAD_BALANCES: (&str, &str) = (
     "SELECT ctid, account_id, unit, balance, overdraft, pending, entry_seq, last_lot,
-         last_repayment, latched, depleted, peak, told::TEXT, asking::TEXT, look_at
+         last_repayment, latched, depleted, peak, told::TEXT, asking::TEXT, look_at, held
      FROM balance
      WHERE account_id = ANY($1)",
     ACCOUNTS,
@@ -246,6 +246,7 @@ const BALANCES: (&str, &str) = (
          told = new.told::JSONB,
          asking = new.asking::JSONB,
          look_at = new.look_at,
+         held = new.held,
          updated_at = now()
      FROM (
          SELECT unnest($1::TID[]) AS row_at, unnest($2::BIGINT[]) AS account_id,
@@ -254,14 +255,15 @@ const BALANCES: (&str, &str) = (
              unnest($7::INTEGER[]) AS last_repayment, unnest($8::TEXT[]) AS latched,
              unnest($9::BOOLEAN[]) AS depleted, unnest($10::BIGINT[]) AS pending,
              unnest($11::BIGINT[]) AS peak, unnest($12::TEXT[]) AS told,
-             unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at
+             unnest($13::TEXT[]) AS asking, unnest($14::TIMESTAMPTZ[]) AS look_at,
+             unnest($15::BOOLEAN[]) AS held
      ) AS new
      WHERE balance.ctid = new.row_at AND balance.account_id + 0 = new.account_id",
     "SELECT array_agg(account_id) AS accounts, array_agg(0) AS lots,
          array_agg(account_id), array_agg(balance), array_agg(overdraft),
          array_agg(entry_seq), array_agg(last_lot), array_agg(last_repayment),
          array_agg(latched::TEXT), array_agg(depleted), array_agg(pending), array_agg(peak),
-         array_agg(told::TEXT), array_agg(asking::TEXT), array_agg(look_at)
+         array_agg(told::TEXT), array_agg(asking::TEXT), array_agg(look_at), array_agg(held)
      FROM (
          SELECT *
          FROM balance
