@@ -161,7 +161,7 @@ async fn a_daemon_with_two_workers_gives_the_same_balances_and_purchases() {
     let meant = decided_in_memory(&story);
     world.publish(&story).await;
 
-    let daemon = world.daemon_with(&[("INTAKE__BATCH_MAX", "100"), ("INTAKE__WORKERS", "2")]).await;
+    let daemon = world.daemon_with(&[("INTAKE__BATCH_MAX", "120"), ("INTAKE__WORKERS", "2")]).await;
     world.until_known(720).await;
 
     assert!(daemon.rounds().iter().any(|events| *events >= 200), "{:?}", daemon.rounds());
