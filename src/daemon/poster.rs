@@ -40,7 +40,7 @@ struct Batch {
     arrived_at: Vec<Instant>,
 }
 
-/// How often a batch may be too slow before it is cut.
+/// From the how manieth time on a batch that is too slow is cut: the first may be chance.
 const SLOW_AT_MOST: u8 = 2;
 
 impl Poster {
@@ -72,17 +72,17 @@ impl Poster {
         while let Some(batch) = work.pop() {
             let error = match self.try_once(&batch).await {
                 Ok(()) => {
+                    retry = Retry::new();
                     settled.extend(batch.settled(false));
                     continue;
                 }
                 Err(error) => error,
             };
-            slow = if error.is_too_slow() { slow.saturating_add(1) } else { 0 };
-            let is_too_much = slow >= SLOW_AT_MOST;
+            slow = slow.saturating_add(u8::from(error.is_too_slow()));
+            let is_too_much = error.is_too_slow() && slow >= SLOW_AT_MOST;
             match (error.is_about_an_event(), batch.arrivals.len()) {
                 (true, 1) => settled.extend(self.keep_alone(batch, &error, &mut retry).await?),
                 (false, 2..) if is_too_much => {
-                    slow = 0;
                     self.pause(&error, &mut retry).await?;
                     let (first, second) = batch.halves();
                     work.extend([second, first]);

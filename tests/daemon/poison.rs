@@ -132,8 +132,7 @@ async fn a_message_that_is_too_large_among_a_hundred_is_parked_and_dead_lettered
 
 #[tokio::test]
 async fn a_batch_that_is_too_much_for_the_database_is_cut_until_it_is_not() {
-    let mut world = World::new().await;
-    world.settings.database.statement_timeout = std::time::Duration::from_millis(300);
+    let world = World::new().await;
     // As if three events at once took longer than that.
     let slow = "
         CREATE FUNCTION creditd.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -147,7 +146,7 @@ async fn a_batch_that_is_too_much_for_the_database_is_cut_until_it_is_not() {
     let events: Vec<String> = (0..8).map(|n| usage(&format!("u-{n}"), "acme", 100)).collect();
     world.publish(&events).await;
 
-    let daemon = world.daemon().await;
+    let daemon = world.daemon_with(&[("DATABASE__STATEMENT_TIMEOUT", "500ms")]).await;
     world.until_known(8).await;
 
     assert_eq!(world.count("SELECT count(*) FROM inbox WHERE outcome = 'applied'").await, 8);
