@@ -219,6 +219,7 @@ fn every_type_of_notice_has_an_example() {
         "balance.credited",
         "balance.depleted",
         "balance.expired",
+        "balance.expiring",
         "balance.low",
         "balance.recovered",
         "balance.reset",
