@@ -7,7 +7,7 @@
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::output::seconds;
+use super::output::{seconds, time};
 use super::writing::Books;
 use super::{CliError, Context, Exit, Output};
 use crate::event::Message;
@@ -40,7 +40,7 @@ pub(super) struct Args {
     #[arg(long)]
     paid: bool,
     /// When credits put in expire, such as 2026-12-31T00:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     expires_at: Option<Timestamp>,
     /// Lets it take out more than there is
     #[arg(long)]

@@ -286,7 +286,7 @@ fn notices(found: &Explained) -> String {
     for notice in &found.notices {
         rows.add_row([
             notice.kind.clone(),
-            notice.sequence.to_string(),
+            notice.number(),
             notice.display(),
             notice.published_at.map_or_else(|| "waits".to_owned(), seconds),
         ]);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sqlx::PgPool;
 
-use super::output::{CommandError, Ending, Output, Unknown, lines, seconds, table};
+use super::output::{CommandError, Ending, Output, Unknown, lines, seconds, table, time};
 use crate::ledger::Timestamp;
 use crate::store::reading::{History, HistoryQuery, Movement, history};
 
@@ -20,7 +20,7 @@ pub struct HistoryArgs {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
     /// The books as they stood then, such as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub at: Option<Timestamp>,
 }
 

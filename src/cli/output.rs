@@ -94,6 +94,14 @@ impl Unknown<'_> {
     }
 }
 
+/// A time as people type it: a whole date is its beginning in UTC.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let midnight = || format!("{text}T00:00:00Z").parse();
+    let is_date = text.len() == 10 && !text.contains(['T', ' ', ':']);
+    let parsed: Result<Timestamp, _> = if is_date { midnight() } else { text.parse() };
+    parsed.map_err(|_| "write a time such as 2026-01-31T12:00:00Z".to_owned())
+}
+
 /// A plain table; columns in `numbers` are flush right.
 pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
@@ -147,6 +155,17 @@ mod tests {
             serde_json::to_value(&unknown).unwrap(),
             serde_json::json!({ "unknown_account": "acme" })
         );
+    }
+
+    #[test]
+    fn a_date_is_its_beginning_and_anything_else_is_told_what_a_time_looks_like() {
+        let new_year: Timestamp = "2026-01-31T00:00:00Z".parse().unwrap();
+
+        assert_eq!(time("2026-01-31"), Ok(new_year));
+        assert_eq!(time("2026-01-31T00:00:00Z"), Ok(new_year));
+        for wrong in ["yesterday", "2026-13-01", "2026-01-31T12:00:00", "01/31/2026"] {
+            assert!(time(wrong).unwrap_err().contains("2026-01-31T12:00:00Z"), "{wrong}");
+        }
     }
 
     #[test]

@@ -158,6 +158,14 @@ pub(super) async fn told_of(
 }
 
 impl ToldNotice {
+    /// Its number among its account's; nothing where it belongs to none.
+    pub fn number(&self) -> String {
+        match self.sequence {
+            0 => String::new(),
+            number => number.to_string(),
+        }
+    }
+
     fn read(row: &PgRow) -> sqlx::Result<Self> {
         let data: String = row.try_get("data")?;
         Ok(Self {

@@ -164,6 +164,11 @@ async fn a_command_that_nobody_can_understand_exits_64() {
     for (args, says) in [
         (&["explain", "shop"][..], "write SOURCE/ID, such as shop/pay-1"),
         (&["parked", "show", "pay-1"], "write SOURCE/ID"),
+        (&["history", "ada", "--at", "yesterday"], "write a time such as 2026-01-31T12:00:00Z"),
+        (
+            &["simulate", "-", "--start", "2026-02-01", "--until", "2026-01-31"],
+            "--until 2026-01-31T00:00:00Z is before --start 2026-02-01T00:00:00Z",
+        ),
         (&["parked", "list", "--reason", "bogus"], "unknown_package, unknown_meter"),
         (&["history", "ada", "--unit", "XXX"], "no unit is called XXX; the units are CRD"),
     ] {

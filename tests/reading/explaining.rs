@@ -181,6 +181,9 @@ async fn what_was_parked_is_explained_with_what_became_of_it() {
             open.contains("parked      as unknown_package at 2026-01-08 00:00:01Z: no package")
         );
         assert!(open.contains("now         it waits on the desk: it can be released once"));
+        // It belongs to no account, and so has no number there.
+        let told = open.lines().find(|line| line.contains("event.parked")).unwrap();
+        assert!(!told.split_whitespace().any(|word| word == "0"), "{told}");
         let text = render(&closed[0]);
         assert!(
             text.contains("outcome     ignored (discarded): an operator gave it up, rule 9.3\n")

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lines::{Lines, spinner};
+use super::output::time;
 use super::{CliError, Context, Exit, Output};
 use crate::catalog::{self, Catalog};
 use crate::daemon::sources;
@@ -25,10 +26,10 @@ pub(super) struct Args {
     against: Option<PathBuf>,
     /// When the story begins; events before it are late, those without a time happen at the clock.
     /// Default: when the first event happens, or now if it does not say
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     start: Option<Timestamp>,
     /// Lets time pass until then after the last event
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
     /// Shows at most so many accounts, notices, parked events and differences; all are counted
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -44,6 +45,11 @@ enum Books {
 /// # Errors
 /// [`CliError`] when a file can't be read, or the configuration is wrong.
 pub(super) fn run(context: &Context, args: &Args, output: Output) -> Result<Exit, CliError> {
+    if let (Some(start), Some(until)) = (args.start, args.until)
+        && until < start
+    {
+        return Err(CliError::usage(format!("--until {until} is before --start {start}")));
+    }
     let settings = context.settings_if_any()?;
     let story = Story {
         args,
