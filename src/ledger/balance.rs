@@ -11,7 +11,7 @@ use super::account::Change;
 use super::amount::{Credits, Overflow};
 use super::entry::{Cause, Entry, EntryKind};
 use super::latches::Told;
-use super::lot::{Forfeit, LastReset, Lot, ResetMark, whole_unit};
+use super::lot::{Forfeit, Lot, PastReset, ResetMark, whole_unit};
 use super::names::{AccountId, LotNo, Name, Timestamp};
 use super::topup::Asking;
 
@@ -47,8 +47,9 @@ pub struct Balance {
     pub repayments: Vec<Repayment>,
     /// What resets have forfeited that would give it back, as far as needed.
     pub forfeits: Vec<Forfeit>,
-    /// The newest reset of each family, as far as needed.
-    pub resets: BTreeMap<Name, LastReset>,
+    /// The resets of each family, in the order of their posting: those that can still be undone,
+    /// and before them the last that can't, as far as needed.
+    pub resets: BTreeMap<Name, Vec<PastReset>>,
     pub change: Change,
 }
 
@@ -63,6 +64,10 @@ pub struct Repayment {
     pub returned: Credits,
     pub change: Change,
 }
+
+/// How many resets of a family are remembered at most: who undoes more of them, one after the
+/// other, finds that the oldest count no more.
+const RESETS_MAX: usize = 24;
 
 /// What an entry moves.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,17 +132,39 @@ impl Balance {
 
     /// Whether a reset later than `mark` has replaced `lot`, so that it keeps nothing any more.
     pub fn is_replaced_after(&self, lot: &Lot, mark: &ResetMark) -> bool {
-        self.last_resets(&lot.family).any(|last| last.paid > *mark && last.has_replaced(lot))
+        self.standing_resets(&lot.family).any(|past| past.paid > *mark && past.has_replaced(lot))
     }
 
     /// Whether a reset of the family, or of the whole unit, was paid later than `mark`.
     pub fn is_reset_after(&self, family: &Name, mark: &ResetMark) -> bool {
-        self.last_resets(family).any(|last| last.paid > *mark)
+        self.standing_resets(family).any(|past| past.paid > *mark)
     }
 
-    /// The newest resets that concern a family: its own, and the one of the whole unit.
-    fn last_resets(&self, family: &Name) -> impl Iterator<Item = &LastReset> {
-        [self.resets.get(family), self.resets.get(&whole_unit())].into_iter().flatten()
+    /// The resets that concern a family, its own and those of the whole unit, but for undone ones.
+    fn standing_resets(&self, family: &Name) -> impl Iterator<Item = &PastReset> {
+        let pasts = [self.resets.get(family), self.resets.get(&whole_unit())];
+        pasts.into_iter().flatten().flatten().filter(|past| !past.is_undone)
+    }
+
+    /// Remembers a reset of `scope`. One that can't be undone has replaced for good what the ones
+    /// before it had.
+    pub fn remember_reset(&mut self, scope: Name, past: PastReset) {
+        let pasts = self.resets.entry(scope).or_default();
+        if past.restores.is_none() {
+            pasts.clear();
+        }
+        pasts.push(past);
+        let too_many = pasts.len().saturating_sub(RESETS_MAX);
+        pasts.drain(..too_many);
+        self.change.touch();
+    }
+
+    /// Notes whether the reset that granted `by` is undone.
+    pub fn undo_reset(&mut self, by: LotNo, is_undone: bool) {
+        let pasts = self.resets.values_mut().flatten();
+        for past in pasts.filter(|past| past.restores == Some(by)) {
+            past.is_undone = is_undone;
+        }
     }
 
     /// Moves credits into (or, negative, out of) a lot and writes the entry. What a pending lot

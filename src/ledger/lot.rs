@@ -52,15 +52,19 @@ pub struct ResetMark {
     pub reference: Name,
 }
 
-/// The newest reset of a family.
+/// A reset that was posted, as what came before it has to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastReset {
+pub struct PastReset {
     pub paid: ResetMark,
     /// The last entry before it took what was there.
     pub swept_at: i64,
+    /// The lot that it granted, where its reversal gives back what it had forfeited.
+    pub restores: Option<LotNo>,
+    /// It is fully reversed, and has given back what it had forfeited: as if it had never been.
+    pub is_undone: bool,
 }
 
-impl LastReset {
+impl PastReset {
     /// Whether it would have taken whatever `lot` holds: paid later, and posted when the lot was
     /// there already.
     pub fn has_replaced(&self, lot: &Lot) -> bool {

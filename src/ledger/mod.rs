@@ -45,7 +45,7 @@ pub use desk::{
 };
 pub use entry::{Cause, Entry, EntryKind};
 pub use latches::{Flip, Told};
-pub use lot::{Forfeit, LastReset, Lot, ResetMark};
+pub use lot::{Forfeit, Lot, PastReset, ResetMark};
 pub use money::{Currency, MajorUnits, Money, StatedMoney};
 pub use names::{
     AccountId, AccountKind, EventKey, EventName, Fingerprint, LotNo, Name, PurchaseId, Reference,

@@ -294,9 +294,9 @@ impl Loading {
         ids: &[AccountId],
     ) -> Result<(), StoreError> {
         self.loaded.marks = reset_mark::load(tx, ids, &mut self.names).await?;
-        for ((id, unit, family), last) in self.loaded.marks.clone() {
+        for ((id, unit, family), pasts) in self.loaded.marks.clone() {
             if let Some(balance) = self.balance(id, &unit) {
-                balance.resets.insert(family, last);
+                balance.resets.insert(family, pasts);
             }
         }
         let (needed, mut named, resets) = self.needed();

@@ -21,7 +21,7 @@ const TO_WRITER: [&str; 7] = [
      creditd.usage_reversal, creditd.notice, creditd.parked, \
      creditd.redelivery, creditd.lease, creditd.notice_horizon TO ",
     "GRANT DELETE ON creditd.account, creditd.purchase, creditd.purchase_reference, \
-     creditd.refund, creditd.usage_reversal, creditd.notice, creditd.lease TO ",
+     creditd.reset_mark, creditd.refund, creditd.usage_reversal, creditd.notice, creditd.lease TO ",
     "REVOKE INSERT ON creditd._sqlx_migrations FROM ",
 ];
 

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "entry_catalog", include_str!("../../migrations/0012_entry_catalog.sql")),
     (13, "held", include_str!("../../migrations/0013_held.sql")),
     (14, "catalogs", include_str!("../../migrations/0014_catalogs.sql")),
+    (15, "past_resets", include_str!("../../migrations/0015_past_resets.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

@@ -1,14 +1,17 @@
-//! Table `reset_mark`: the newest reset of each family of each balance.
+//! Table `reset_mark`: the resets of each family of each balance that later events have to know.
 
 use std::collections::HashMap;
 
 use super::columns::{Columns, Names, at, column};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{AccountId, Balance, LastReset, Name, ResetMark};
+use crate::ledger::{AccountId, Balance, LotNo, Name, PastReset, ResetMark};
 
-/// Marks by account, unit and family.
-pub(super) type Marks = HashMap<(AccountId, Name, Name), LastReset>;
+/// Marks by account, unit and family, in the order of their posting.
+pub(super) type Marks = HashMap<(AccountId, Name, Name), Vec<PastReset>>;
+
+/// A mark, with the balance and family it is of.
+type Row<'a> = (&'a Balance, &'a Name, &'a PastReset);
 
 pub(super) async fn load(
     tx: &mut Session,
@@ -16,56 +19,94 @@ pub(super) async fn load(
     names: &mut Names,
 ) -> Result<Marks, StoreError> {
     let statement = sqlx::query(
-        "SELECT account_id, unit, family, paid_at, paid_by, swept_at
+        "SELECT account_id, unit, family, paid_at, paid_by, swept_at, restores, undone
          FROM reset_mark
          WHERE account_id = ANY($1)",
     )
     .bind(column(accounts, |id| id.0));
     let rows = tx.rows("load reset marks", statement).await?;
-    rows.iter()
-        .map(|row| {
-            let mut columns = Columns::of(row);
-            let place = (AccountId(columns.next()?), columns.name(names)?, columns.name(names)?);
-            let paid_at = columns.at()?;
-            let paid = ResetMark { paid_at, reference: Name::from(columns.next::<&str>()?) };
-            Ok((place, LastReset { paid, swept_at: columns.next()? }))
-        })
-        .collect()
+    let mut marks = Marks::new();
+    for row in &rows {
+        let mut columns = Columns::of(row);
+        let place = (AccountId(columns.next()?), columns.name(names)?, columns.name(names)?);
+        let paid_at = columns.at()?;
+        let past = PastReset {
+            paid: ResetMark { paid_at, reference: Name::from(columns.next::<&str>()?) },
+            swept_at: columns.next()?,
+            restores: columns.next::<Option<i32>>()?.map(LotNo),
+            is_undone: columns.next()?,
+        };
+        marks.entry(place).or_default().push(past);
+    }
+    for pasts in marks.values_mut() {
+        pasts.sort_unstable_by_key(|past| past.swept_at);
+    }
+    Ok(marks)
 }
 
-/// Writes the marks that are not as they were loaded.
-pub(super) async fn upsert(
+/// Writes the marks that are not as they were loaded, and removes those that count no more.
+pub(super) async fn save(
     tx: &mut Session,
     balances: &[&Balance],
     loaded: &Marks,
 ) -> Result<(), StoreError> {
-    let mut changed: Vec<(&Balance, &Name, &LastReset)> = Vec::new();
+    let (mut changed, mut gone): (Vec<Row<'_>>, Vec<Row<'_>>) = (Vec::new(), Vec::new());
     for balance in balances {
-        for (family, last) in &balance.resets {
+        for (family, pasts) in &balance.resets {
             let place = (balance.account, balance.unit.clone(), family.clone());
-            if loaded.get(&place) != Some(last) {
-                changed.push((balance, family, last));
-            }
+            let known = loaded.get(&place).map_or(&[][..], Vec::as_slice);
+            let news = pasts.iter().filter(|past| !known.contains(past));
+            changed.extend(news.map(|past| (*balance, family, past)));
+            let is_gone =
+                |known: &&PastReset| pasts.iter().all(|past| past.swept_at != known.swept_at);
+            gone.extend(known.iter().filter(is_gone).map(|past| (*balance, family, past)));
         }
     }
+    delete(tx, &gone).await?;
+    upsert(tx, &changed).await
+}
+
+async fn delete(tx: &mut Session, gone: &[Row<'_>]) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let statement = sqlx::query(
+        "DELETE FROM reset_mark
+         USING unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[])
+             AS gone (account_id, unit, family, swept_at)
+         WHERE reset_mark.account_id = ANY (ARRAY[gone.account_id])
+             AND reset_mark.unit = gone.unit
+             AND reset_mark.family = gone.family
+             AND reset_mark.swept_at = gone.swept_at",
+    )
+    .bind(column(gone, |(balance, _, _)| balance.account.0))
+    .bind(column(gone, |(balance, _, _)| &*balance.unit))
+    .bind(column(gone, |(_, family, _)| &***family))
+    .bind(column(gone, |(_, _, past)| past.swept_at));
+    tx.run("forget reset marks", statement).await.map(|_| ())
+}
+
+async fn upsert(tx: &mut Session, changed: &[Row<'_>]) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());
     }
     let statement = sqlx::query(
-        "INSERT INTO reset_mark (account_id, unit, family, paid_at, paid_by, swept_at)
-         SELECT account_id, unit, family, paid_at, paid_by, swept_at
+        "INSERT INTO reset_mark (account_id, unit, family, paid_at, paid_by, swept_at, restores,
+             undone)
+         SELECT account_id, unit, family, paid_at, paid_by, swept_at, restores, undone
          FROM unnest($1::BIGINT[], $2::TEXT[], $3::TEXT[], $4::TIMESTAMPTZ[], $5::TEXT[],
-             $6::BIGINT[])
-             AS new (account_id, unit, family, paid_at, paid_by, swept_at)
-         ON CONFLICT (account_id, unit, family) DO UPDATE
-         SET paid_at = EXCLUDED.paid_at, paid_by = EXCLUDED.paid_by,
-             swept_at = EXCLUDED.swept_at",
+             $6::BIGINT[], $7::INTEGER[], $8::BOOLEAN[])
+             AS new (account_id, unit, family, paid_at, paid_by, swept_at, restores, undone)
+         ON CONFLICT (account_id, unit, family, swept_at) DO UPDATE
+         SET undone = EXCLUDED.undone",
     )
-    .bind(column(&changed, |(balance, _, _)| balance.account.0))
-    .bind(column(&changed, |(balance, _, _)| &*balance.unit))
-    .bind(column(&changed, |(_, family, _)| &***family))
-    .bind(column(&changed, |(_, _, last)| at(last.paid.paid_at)))
-    .bind(column(&changed, |(_, _, last)| &*last.paid.reference))
-    .bind(column(&changed, |(_, _, last)| last.swept_at));
+    .bind(column(changed, |(balance, _, _)| balance.account.0))
+    .bind(column(changed, |(balance, _, _)| &*balance.unit))
+    .bind(column(changed, |(_, family, _)| &***family))
+    .bind(column(changed, |(_, _, past)| at(past.paid.paid_at)))
+    .bind(column(changed, |(_, _, past)| &*past.paid.reference))
+    .bind(column(changed, |(_, _, past)| past.swept_at))
+    .bind(column(changed, |(_, _, past)| past.restores.map(|lot| lot.0)))
+    .bind(column(changed, |(_, _, past)| past.is_undone));
     tx.run("write reset marks", statement).await.map(|_| ())
 }

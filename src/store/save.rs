@@ -127,7 +127,7 @@ impl Batch {
         repayment::update(tx, &balances).await?;
         forfeit::insert(tx, &balances).await?;
         forfeit::update(tx, &balances).await?;
-        reset_mark::upsert(tx, &balances, &loaded.marks).await
+        reset_mark::save(tx, &balances, &loaded.marks).await
     }
 
     async fn save_journal(&mut self, notices: &[Wire]) -> Result<(), StoreError> {

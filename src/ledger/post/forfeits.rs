@@ -38,6 +38,7 @@ impl Working<'_> {
         is_reversed: bool,
         given: &mut GivenBack,
     ) -> Result<(), Overflow> {
+        self.balance(unit).undo_reset(by, is_reversed);
         for index in 0..self.balance(unit).forfeits.len() {
             let forfeit = self.balance(unit).forfeits.get(index).cloned();
             match forfeit.filter(|forfeit| forfeit.by == by) {

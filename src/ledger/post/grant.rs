@@ -7,9 +7,9 @@ use super::working::Working;
 use crate::ledger::account::Change;
 use crate::ledger::amount::{Credits, Overflow};
 use crate::ledger::entry::EntryKind;
-use crate::ledger::lot::{LastReset, Lot, ResetMark, whole_unit};
+use crate::ledger::lot::{Lot, PastReset, ResetMark, whole_unit};
 use crate::ledger::money::Money;
-use crate::ledger::names::{LotNo, PurchaseId, Timestamp};
+use crate::ledger::names::{LotNo, Name, PurchaseId, Timestamp};
 use crate::ledger::notices::{About, Tells};
 use crate::ledger::terms::{Mode, Reset, ResetOverdraft, ResetScope, Terms};
 
@@ -34,6 +34,8 @@ struct Swept {
     carried_paid: Credits,
     carried_promotional: Credits,
     forgiven: Credits,
+    /// The last entry before it.
+    swept_at: i64,
     /// What was forfeited, lot by lot.
     victims: Vec<(LotNo, Credits)>,
 }
@@ -72,12 +74,26 @@ impl Grant {
                 self.carry(working, swept.carried_paid, false)?;
                 self.carry(working, swept.carried_promotional, true)?;
                 self.tell_reset(working, &swept)?;
+                let (swept_at, scope) = (swept.swept_at, self.scope(reset));
                 let no = self.open(working)?;
+                let balance = working.balance(&self.terms.unit);
+                let restores = reset.restore_forfeited.then_some(no);
+                let paid = self.mark.clone();
+                let past = PastReset { paid, swept_at, restores, is_undone: false };
+                balance.remember_reset(scope, past);
                 if reset.restore_forfeited {
-                    working.balance(&self.terms.unit).remember_forfeits(no, swept.victims);
+                    balance.remember_forfeits(no, swept.victims);
                 }
                 Ok(Some(no))
             }
+        }
+    }
+
+    /// The family whose lots are replaced.
+    fn scope(&self, reset: &Reset) -> Name {
+        match reset.scope {
+            ResetScope::Family => self.terms.family.clone(),
+            ResetScope::Unit => whole_unit(),
         }
     }
 
@@ -131,10 +147,6 @@ impl Grant {
     fn sweep(&self, working: &mut Working<'_>, reset: &Reset) -> Result<Swept, Overflow> {
         let (unit, now) = (&self.terms.unit, working.now);
         let balance = working.balance(unit);
-        let scope = match reset.scope {
-            ResetScope::Family => self.terms.family.clone(),
-            ResetScope::Unit => whole_unit(),
-        };
         let victims: Vec<(LotNo, Credits, bool)> = balance
             .lots
             .iter()
@@ -142,10 +154,8 @@ impl Grant {
             .filter(|lot| reset.scope == ResetScope::Unit || lot.family == self.terms.family)
             .map(|lot| (lot.no, lot.remaining, lot.promotional))
             .collect();
-        let last = LastReset { paid: self.mark.clone(), swept_at: balance.entry_seq };
-        balance.resets.insert(scope, last);
-        balance.change.touch();
-        let mut swept = Swept::default();
+        let swept_at = balance.entry_seq;
+        let mut swept = Swept { swept_at, ..Swept::default() };
         let mut may_carry = Credits::from_steps(reset.rollover_max_steps);
         for (no, remaining, promotional) in victims.into_iter().rev() {
             let carried = remaining.min(may_carry);
