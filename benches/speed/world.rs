@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use creditd::broker::ensure_topology;
+use creditd::settings::Settings;
 use lapin::options::{
     ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
@@ -133,6 +135,7 @@ impl World {
     /// Puts the events into the queue, which is made if it is not there, and so is one that takes
     /// every notice: a notice that nobody receives costs the broker nothing.
     pub(crate) async fn publish(&self, database: &Database, workload: &Workload) -> Fallible<()> {
+        self.declare(database).await?;
         self.write(workload)?;
         let file = self.file(&workload.name);
         self.creditd(database, &["publish", &file.to_string_lossy()]).await?;
@@ -145,6 +148,17 @@ impl World {
         channel.queue_declare(self.own("notices").into(), durable, arguments).await?;
         self.bind_to_notices(&channel, &self.own("notices")).await?;
         Ok(connection.close(200, "done".into()).await?)
+    }
+
+    /// Makes exchanges and queues as the daemon would.
+    async fn declare(&self, database: &Database) -> Fallible<()> {
+        let command = self.command(database);
+        let variables = command.get_envs();
+        let said = variables.filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+        let settings = Settings::parse(Path::new("creditd.toml"), "", said, &[])
+            .map_err(|mistakes| format!("the settings of the benchmark: {mistakes:?}"))?;
+        ensure_topology(&settings.broker).await?;
+        Ok(())
     }
 
     pub(crate) async fn bind_to_notices(&self, channel: &Channel, queue: &str) -> Fallible<()> {
