@@ -1,11 +1,13 @@
 //! Figures that only the database knows, looked up now and then: the outbox's depth, what is
 //! parked, what waits.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::debug;
 
 use super::shutdown::Shutdown;
+use crate::ledger::Reason;
 use crate::observe::health::Health;
 use crate::observe::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -45,7 +47,9 @@ impl Gauges {
         let waiting = self.store.waiting().await?;
         self.metrics.set_waiting(waiting.count, waiting.oldest.unwrap_or_default());
         let parked = self.store.parked_by_reason().await?;
-        self.metrics.set_parked(parked.iter().map(|(reason, count)| (reason.as_str(), *count)));
+        let none = Reason::ALL.into_iter().map(|reason| (reason.code(), 0));
+        let counted = parked.iter().map(|(reason, count)| (reason.as_str(), *count));
+        self.metrics.set_parked(none.chain(counted).collect::<BTreeMap<_, _>>());
         Ok(())
     }
 }

@@ -297,6 +297,7 @@ state       open
 occurred    2026-01-08 00:00:00Z
 received    2026-01-08 00:00:01Z
 parked      2026-01-08 00:00:01Z
+now         it waits on the desk: it can be released once what is wrong is mended, or discarded, rule 9.3
 properties  {\"content_type\": \"application/json\"}
 message     {\"event\":\"e7\"}
 "

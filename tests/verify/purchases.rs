@@ -37,6 +37,27 @@ async fn a_lot_and_a_line_that_do_not_know_each_other_are_named() {
 }
 
 #[tokio::test]
+async fn a_lot_that_is_not_as_its_terms_say_is_named_4_13() {
+    check(
+        "UPDATE lot SET family = 'other', promotional = NOT promotional, priority = 7,
+             applies_to = '{images}', expires_at = '2027-01-01T00:00:00Z'
+         WHERE purchase_id = 1",
+        "line_lots",
+        &[
+            "line 0 of purchase invoice in_1: has priority 50 but its lot 1 of CRD has 7",
+            "line 0 of purchase invoice in_1: is for meters [] but its lot 1 of CRD is for \
+             [\"images\"]",
+            "line 0 of purchase invoice in_1: is of family bonus-100 but its lot 1 of CRD is of \
+             other",
+            "line 0 of purchase invoice in_1: its lot 1 of CRD is promotional, or paid, against \
+             its terms",
+            "line 0 of purchase invoice in_1: never expires but its lot 1 of CRD does",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn slices_that_do_not_add_up_are_named_10_2() {
     check(
         "UPDATE revocation SET returned = 1000 WHERE source = 'lot'",

@@ -37,6 +37,9 @@ FROM (
         balance.entry_seq,
         balance.last_lot,
         balance.last_repayment,
+        balance.peak,
+        balance.held AS was_held,
+        coalesce(held.remaining, 0) > 0 AS is_held,
         coalesce(moved.balance, 0) AS entries_balance,
         coalesce(moved.overdraft, 0) AS entries_overdraft,
         coalesce(moved.pending, 0) AS entries_pending,
@@ -84,6 +87,10 @@ CROSS JOIN LATERAL unnest(ARRAY[
             last_lot, lots, lots_last) END,
     CASE WHEN last_repayment <> repayments_last OR repayments <> repayments_last
         THEN format('says that its last repayment is %s but it has %s up to number %s',
-            last_repayment, repayments, repayments_last) END
+            last_repayment, repayments, repayments_last) END,
+    CASE WHEN peak < balance
+        THEN format('balance %s but it is said to have been %s at most',
+            trim_scale(whole_units(balance, decimals)), trim_scale(whole_units(peak, decimals))) END,
+    CASE WHEN is_held AND NOT was_held THEN 'has open lots but is said to have held none' END
 ]) AS wrong(says)
 WHERE wrong.says IS NOT NULL

@@ -1,4 +1,5 @@
--- The lot of a purchase and the line that it was granted for name each other.
+-- The lot of a purchase and the line that it was granted for name each other, and the lot is as the
+-- line's terms say (semantics 4.13).
 SELECT format('line %s of purchase %s: %s',
     coalesce(kept.line_no::TEXT, '?'),
     coalesce((SELECT min(reference.kind || ' ' || reference.value)
@@ -15,7 +16,15 @@ FROM (
         lot.granted AS lot_granted,
         line.granted AS line_granted,
         lot.package AS lot_package,
-        line.package AS line_package
+        line.package AS line_package,
+        lot.family,
+        lot.promotional,
+        lot.priority,
+        to_jsonb(lot.applies_to) AS applies_to,
+        lot.expires_at,
+        line.terms,
+        coalesce(line.terms->>'expires', 'never') AS expires,
+        line.period_end
     FROM (SELECT * FROM lot WHERE purchase_id IS NOT NULL) AS lot
     FULL JOIN (
         SELECT purchase.account_id, line.*
@@ -37,7 +46,26 @@ CROSS JOIN LATERAL unnest(ARRAY[
             trim_scale(whole_units(lot_granted, decimals))) END,
     CASE WHEN lot_package <> line_package
         THEN format('is package %s but its lot %s of %s is %s',
-            line_package, lot_no, kept.unit, lot_package) END
+            line_package, lot_no, kept.unit, lot_package) END,
+    CASE WHEN terms->>'family' <> family
+        THEN format('is of family %s but its lot %s of %s is of %s',
+            terms->>'family', lot_no, kept.unit, family) END,
+    CASE WHEN (terms->>'promotional')::BOOLEAN <> promotional
+        THEN format('its lot %s of %s is promotional, or paid, against its terms', lot_no,
+            kept.unit) END,
+    CASE WHEN (terms->>'priority')::SMALLINT <> priority
+        THEN format('has priority %s but its lot %s of %s has %s',
+            terms->>'priority', lot_no, kept.unit, priority) END,
+    CASE WHEN terms->'applies_to' <> applies_to
+        THEN format('is for meters %s but its lot %s of %s is for %s',
+            terms->'applies_to', lot_no, kept.unit, applies_to) END,
+    CASE WHEN is_there AND expires = 'never' AND expires_at IS NOT NULL
+        THEN format('never expires but its lot %s of %s does', lot_no, kept.unit) END,
+    CASE WHEN is_there AND expires <> 'never' AND expires_at IS NULL
+        THEN format('expires but its lot %s of %s does not', lot_no, kept.unit) END,
+    CASE WHEN expires = 'period_end' AND expires_at <> period_end
+        THEN format('ends at %s but its lot %s of %s expires at %s',
+            period_end, lot_no, kept.unit, expires_at) END
 ]) AS wrong(says)
 WHERE wrong.says IS NOT NULL
 UNION ALL
