@@ -10,15 +10,17 @@ use std::path::Path;
 use creditd::catalog::Catalog;
 use creditd::event::{due_requests, kind_of};
 use creditd::ledger::{Book, Command, DueKind, Request, Rules, Timestamp, decide};
+use creditd::store::Store;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::books::{Books, arrival, in_memory};
+use crate::books::{Books, arrival, in_memory, post};
 use crate::events::CATALOG;
 use crate::implied::{Implied, Seen};
 use crate::streams::{any_command, any_pause, watching_rules};
 use crate::words::{at, event};
+use crate::world::{World, until};
 
 const EVENTS: usize = 240;
 /// The streams begin shortly before a month ends, by whose months top-ups are counted.
@@ -199,6 +201,44 @@ async fn postgres_holds_what_memory_holds_after_random_streams_and_tells_what_th
     let times = DueKind::ALL.into_iter().map(kind_of);
     for kind in times.chain(TOLD) {
         assert!(kinds.contains_key(kind), "no {kind} in any stream: {kinds:?}");
+    }
+}
+
+/// Whatever a stream tells is heard, though nobody relays for long.
+#[tokio::test]
+async fn what_random_streams_tell_is_heard_though_every_relay_is_killed_8_1_10_4() {
+    const PUBLISHED: &str = "SELECT count(*) FROM notice WHERE published_at IS NOT NULL";
+    const WAITING: &str = "SELECT count(*) FROM notice WHERE published_at IS NULL";
+    let settings = [("RELAY__WINDOW", "10"), ("RELAY__LEASE", "500ms")];
+    for seed in [11, 12] {
+        let mut world = World::new().await;
+        let store = Store::connect(&world.settings.database).await.unwrap();
+        let catalog = Catalog::load(&world.catalog_file()).unwrap();
+        let (requests, cuts) = stream(seed);
+        let mut rest = requests.as_slice();
+        for (size, _) in cuts {
+            if rest.is_empty() {
+                break;
+            }
+            let (batch, later) = rest.split_at(size.min(rest.len()));
+            rest = later;
+            let arrivals: Vec<_> = batch.iter().map(|one| arrival(one, &one.name.id)).collect();
+            post(&store, &arrivals, &watching_rules(), &catalog).await;
+        }
+        assert!(world.count(WAITING).await > 100, "seed {seed} tells too little");
+
+        let mut kills = 0;
+        while world.count(WAITING).await > 20 && kills < 12 {
+            let before = world.count(PUBLISHED).await;
+            let mut relay = world.daemon_with(&settings).await;
+            until("some to be marked", async || world.count(PUBLISHED).await > before).await;
+            relay.kill();
+            kills += 1;
+        }
+        assert!(kills > 1, "seed {seed} was told in one go");
+        let relay = world.daemon_with(&settings).await;
+        world.all_told().await;
+        relay.stop().await;
     }
 }
 
