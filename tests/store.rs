@@ -20,6 +20,8 @@ mod desk;
 mod essence;
 #[path = "store/guards.rs"]
 mod guards;
+#[path = "store/looking.rs"]
+mod looking;
 #[path = "store/outbox.rs"]
 mod outbox;
 #[path = "store/parking.rs"]

@@ -110,14 +110,14 @@ pub async fn list(pool: &PgPool, query: &ParkedQuery<'_>) -> Result<ParkedList, 
 
 /// The parked events called `name`, source/id: one, and those that came under its name with
 /// another meaning. Oldest first; empty: none. Sources and ids may hold slashes, so the name is
-/// compared whole; parked events are few.
+/// compared whole.
 ///
 /// # Errors
 /// [`ReadError`] when the database does not answer.
 pub async fn show(pool: &PgPool, name: &str) -> Result<Vec<ParkedMessage>, ReadError> {
     sqlx::query(over_desk!(
         ", inbox.body, inbox.properties::TEXT AS properties",
-        "WHERE inbox.source || '/' || inbox.id = $1
+        "WHERE parked.called = $1
              ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key"
     ))
     .bind(name)
@@ -146,7 +146,7 @@ pub async fn held(pool: &PgPool, name: &str) -> Result<Vec<Held>, ReadError> {
              parked.tries, parked.parked_at, inbox.properties::TEXT AS properties_text
          FROM creditd.parked
          JOIN creditd.inbox ON inbox.event_key = parked.event_key
-         WHERE parked.state = 'open' AND inbox.source || '/' || inbox.id = $1
+         WHERE parked.state = 'open' AND parked.called = $1
          ORDER BY parked.parked_at, inbox.occurred_at, parked.event_key",
     )
     .bind(name)

@@ -124,22 +124,22 @@ async fn read_event(
     source: &str,
     id: &str,
 ) -> sqlx::Result<Vec<EventFound>> {
-    // Names have no index of their own. What differs stands under another key, but always among
-    // the parked, which are few, or as what closed one of those.
+    // The inbox has no index on names. What differs stands under another key, but always among the
+    // parked, which are found by theirs, or as what closed one of those.
     let rows = sqlx::query(
         "SELECT inbox.*, account.name AS account, unit.decimals
          FROM creditd.inbox
          LEFT JOIN creditd.account ON account.account_id = inbox.account_id
          LEFT JOIN creditd.unit ON unit.unit = inbox.unit
-         WHERE inbox.event_key IN (
+         WHERE inbox.event_key = ANY (ARRAY(
              SELECT $1::UUID
              UNION
              SELECT unnest(ARRAY[parked.event_key,
                  CASE WHEN parked.state = 'superseded' THEN parked.closed_by END])
              FROM creditd.parked
              JOIN creditd.inbox AS other ON other.event_key = parked.event_key
-             WHERE other.source = $2 AND other.id = $3
-         )
+             WHERE parked.called = $2 || '/' || $3 AND other.source = $2
+         ))
          ORDER BY inbox.received_at, inbox.event_key",
     )
     .bind(Uuid::from_bytes(key.0))

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "held", include_str!("../../migrations/0013_held.sql")),
     (14, "catalogs", include_str!("../../migrations/0014_catalogs.sql")),
     (15, "past_resets", include_str!("../../migrations/0015_past_resets.sql")),
+    (16, "parked_names", include_str!("../../migrations/0016_parked_names.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

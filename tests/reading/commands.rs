@@ -324,8 +324,8 @@ async fn an_event_is_found_with_its_entries_and_its_conflicts() {
                  'parked', 'conflict', occurred_at, received_at + INTERVAL '1 hour'
              FROM inbox
              WHERE id = 'e3';
-             INSERT INTO parked (event_key, reason, detail, parked_at)
-             VALUES ('00000000-0000-0000-0000-0000000000ff', 'conflict', '', now())",
+             INSERT INTO parked (event_key, reason, detail, parked_at, called)
+             VALUES ('00000000-0000-0000-0000-0000000000ff', 'conflict', '', now(), 'shop/e3')",
         )
         .await;
         let mut key = [0; 16];

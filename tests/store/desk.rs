@@ -14,7 +14,7 @@ use crate::world::{
 };
 
 /// A payment whose line matches no package.
-fn unpriced(id: &str, account: &str, invoice: &str) -> Request {
+pub(crate) fn unpriced(id: &str, account: &str, invoice: &str) -> Request {
     let Asks::Command(Command::Pay(mut payment)) = Pays::new(account, invoice, "1").asks() else {
         panic!("a payment")
     };

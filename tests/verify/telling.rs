@@ -19,6 +19,12 @@ async fn a_parked_event_that_no_desk_shows_is_named_9_2() {
 }
 
 #[tokio::test]
+async fn a_parked_event_that_is_not_found_by_its_name_is_named_9_2() {
+    check("UPDATE parked SET called = NULL", "parked", &["event shop/e7: is found as nothing"])
+        .await;
+}
+
+#[tokio::test]
 async fn a_gap_in_an_accounts_notices_is_named_8_1() {
     check(
         "DELETE FROM notice WHERE account = 'acme' AND sequence = 4;

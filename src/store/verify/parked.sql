@@ -13,7 +13,7 @@ SELECT format('event %s: %s', coalesce(desk.source || '/' || desk.id, desk.event
     wrong.says)
 FROM (
     SELECT event_key, inbox.source, inbox.id, inbox.outcome, inbox.reason,
-        parked.state, parked.reason AS parked_reason,
+        parked.state, parked.reason AS parked_reason, parked.called,
         coalesce(parked.parked_at, inbox.received_at) AS parked_at, coalesce(told.notices, 0) AS notices
     FROM (SELECT * FROM inbox WHERE outcome = 'parked') AS inbox
     FULL JOIN parked USING (event_key)
@@ -29,6 +29,8 @@ CROSS JOIN LATERAL unnest(ARRAY[
     CASE WHEN reason <> parked_reason
         THEN format('was parked as %s in the inbox and as %s among the parked events',
             reason, parked_reason) END,
+    CASE WHEN called IS DISTINCT FROM source || '/' || id AND num_nulls(outcome, state) = 0
+        THEN format('is found as %s', coalesce(called, 'nothing')) END,
     CASE WHEN outcome IS NOT NULL AND notices = 0 AND (SELECT at FROM kept_from) <= parked_at
         THEN 'was parked and no event.parked tells of it' END,
     CASE WHEN 0 < notices AND outcome IS NULL AND state IS NULL
