@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "catalogs", include_str!("../../migrations/0014_catalogs.sql")),
     (15, "past_resets", include_str!("../../migrations/0015_past_resets.sql")),
     (16, "parked_names", include_str!("../../migrations/0016_parked_names.sql")),
+    (17, "read_by", include_str!("../../migrations/0017_read_by.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";

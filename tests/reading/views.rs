@@ -260,7 +260,7 @@ async fn a_reader_needs_rights_on_the_views_alone() {
 #[tokio::test]
 async fn an_account_is_looked_up_by_index_in_every_view() {
     with_books(async |pool| {
-        for view in ["balance", "entry", "lot", "purchase", "notice"] {
+        for view in ["balance", "entry", "lot", "purchase", "notice", "adjustment"] {
             let plan =
                 plan(&pool, &format!("SELECT * FROM creditd_read.{view} WHERE account = 'acme'"))
                     .await;
@@ -270,6 +270,16 @@ async fn an_account_is_looked_up_by_index_in_every_view() {
             let scans = plan.matches("Seq Scan on").count();
             assert_eq!(scans, plan.matches("Seq Scan on unit").count(), "{view}: {plan}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_lots_of_a_purchase_are_found_by_index() {
+    with_books(async |pool| {
+        let plan = plan(&pool, "SELECT * FROM creditd_read.lot WHERE purchase = 5").await;
+
+        assert!(plan.contains("Index Scan using lot_of_purchase"), "{plan}");
     })
     .await;
 }
