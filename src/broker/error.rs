@@ -26,6 +26,13 @@ pub enum BrokerError {
         #[source]
         source: lapin::Error,
     },
+    #[error("could not connect to the broker at {place}{}", what_to_look_at(source))]
+    Unreached {
+        /// Host, port, vhost and user.
+        place: String,
+        #[source]
+        source: lapin::Error,
+    },
     #[error("could not {doing} within {limit:?}")]
     TimedOut { doing: Cow<'static, str>, limit: Duration },
     #[error("could not publish: the broker blocks publishers (memory or disk alarm)")]
@@ -64,7 +71,7 @@ impl BrokerError {
     /// settings, permissions or the broker's objects.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Failed { source, .. } => heals(source.kind()),
+            Self::Failed { source, .. } | Self::Unreached { source, .. } => heals(source.kind()),
             Self::TimedOut { .. }
             | Self::Blocked
             | Self::Cancelled { .. }
@@ -88,6 +95,50 @@ impl BrokerError {
         let doing = doing.into();
         move |source| Self::Failed { doing, source }
     }
+}
+
+/// In brackets.
+#[expect(clippy::wildcard_enum_match_arm, reason = "lapin's error kinds are non-exhaustive")]
+fn what_to_look_at(error: &lapin::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                " (does the user exist, is its password right, and may it log in from here?)"
+            }
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                " (does the vhost exist, and may the user use it?)"
+            }
+            _ => "",
+        },
+        ErrorKind::IOError(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => " (is RabbitMQ running there?)",
+            io::ErrorKind::InvalidData => {
+                " (is that its port for TLS, and its certificate for this host, by an authority \
+                 of broker.ca_file or the system?)"
+            }
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof => AMQP_PORT,
+            _ => " (is that its address?)",
+        },
+        ErrorKind::ParsingError(_) => AMQP_PORT,
+        _ => "",
+    }
+}
+
+const AMQP_PORT: &str = " (is that RabbitMQ's port for AMQP?)";
+
+/// What the broker's library says of a cause, once; `None` for what is not of that library.
+#[expect(clippy::wildcard_enum_match_arm, reason = "lapin's error kinds are non-exhaustive")]
+pub fn library_says(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let error = cause.downcast_ref::<lapin::Error>()?;
+    Some(match error.kind() {
+        ErrorKind::ProtocolError(error) => error.get_message().to_string(),
+        ErrorKind::IOError(error) => error.to_string(),
+        ErrorKind::ParsingError(_) => "what it answers is not AMQP".to_owned(),
+        _ => error.to_string(),
+    })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "lapin's error kinds are non-exhaustive")]

@@ -52,16 +52,21 @@ impl Link {
         }
         let seconds = settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
         uri.query.heartbeat = u16::try_from(seconds).ok();
-        let doing =
-            format!("connect to the broker at {}:{}", uri.authority.host, uri.authority.port);
+        let place = url::place(&uri);
         let tls = tls(settings.ca_file.as_deref()).await?;
         let socket = OwnedSocket::default();
 
         let connecting =
             connect(uri, &settings.connection_name, tls, settings.connect_timeout, &socket);
         let connection = match timeout(settings.connect_timeout, connecting).await {
-            Ok(connection) => connection.map_err(BrokerError::while_trying_to(doing))?,
+            Ok(connection) => {
+                connection.map_err(|source| BrokerError::Unreached { place, source })?
+            }
             Err(_) => {
+                let doing = format!(
+                    "connect to the broker at {place} (is that its address, and does a firewall \
+                     let it through?)"
+                );
                 let (doing, limit) = (doing.into(), settings.connect_timeout);
                 return Err(BrokerError::TimedOut { doing, limit });
             }

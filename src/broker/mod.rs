@@ -33,7 +33,7 @@ mod topology;
 mod url;
 mod wire;
 
-pub use error::BrokerError;
+pub use error::{BrokerError, library_says};
 pub use link::Alarm;
 pub use publisher::{Outgoing, Publication, Publisher};
 pub use settings::{BrokerSettings, TopologyMode};

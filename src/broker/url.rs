@@ -3,9 +3,9 @@
 //! Pure. No text that leaves here holds more of the URL than its host, port, virtual host and the
 //! names of its parameters.
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPAuthority, AMQPUri};
 
-use super::BrokerError;
+use super::{BrokerError, BrokerSettings};
 use crate::secret::Secret;
 
 const SHORT_STRING_MAX_BYTES: usize = 255;
@@ -30,6 +30,18 @@ pub(super) fn parse(url: &Secret) -> Result<AMQPUri, BrokerError> {
         address.clone_into(&mut uri.authority.host);
     }
     Ok(uri)
+}
+
+impl BrokerSettings {
+    /// Host, port, vhost and user, as the URL names them.
+    pub fn place(&self) -> String {
+        parse(&self.url).map_or_else(|error| error.to_string(), |uri| place(&uri))
+    }
+}
+
+pub(super) fn place(uri: &AMQPUri) -> String {
+    let AMQPAuthority { host, port, userinfo } = &uri.authority;
+    format!("{host}:{port}, vhost {}, as {}", uri.vhost, userinfo.username)
 }
 
 /// What is odd about a URL that parses, in sentences for an operator; a URL that does not parse is

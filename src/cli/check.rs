@@ -11,7 +11,7 @@ use crate::catalog::Catalog;
 use crate::daemon::chain;
 use crate::mistake::Mistake;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -66,9 +66,13 @@ async fn database(settings: &Settings, catalog: &Catalog) -> Server {
         store.compare_units(&units).await?;
         store.close().await;
         says.insert(0, "answers, has the schema, and its units are the catalog's".to_owned());
-        Ok::<_, crate::store::StoreError>(says.join("; "))
+        Ok::<_, StoreError>(says.join("; "))
     };
-    Server::new("database", asked.await.map_err(|error| (error.is_transient(), chain(&error))))
+    let told = |error: StoreError| {
+        let error = error.at(&settings.database);
+        (error.is_transient(), chain(&error))
+    };
+    Server::new("database", asked.await.map_err(told))
 }
 
 /// Looks, and makes nothing.

@@ -7,7 +7,9 @@ use crate::store::Store;
 /// # Errors
 /// [`CliError`] when the database is away or refuses.
 pub(super) async fn run(settings: &Settings, output: Output) -> Result<Exit, CliError> {
-    let migrated = Store::migrate(&settings.database).await.map_err(CliError::store)?;
+    let migrated = Store::migrate(&settings.database)
+        .await
+        .map_err(|error| CliError::store(error.at(&settings.database)))?;
     output.answer(
         &serde_json::json!({
             "created_database": migrated.created_database,

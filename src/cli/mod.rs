@@ -255,7 +255,9 @@ impl Context {
     /// The books, for a command that reads them.
     async fn books(&self) -> Result<PgPool, CliError> {
         let settings = self.settings()?;
-        Store::reader(&settings.database).await.map_err(CliError::store)
+        Store::reader(&settings.database)
+            .await
+            .map_err(|error| CliError::store(error.at(&settings.database)))
     }
 }
 

@@ -46,10 +46,11 @@ impl Context {
     /// fit the books.
     pub(super) async fn writable_books(&self) -> Result<Books, CliError> {
         let (settings, catalog) = (self.settings()?, self.catalog()?);
-        let store = Store::connect(&settings.database).await.map_err(CliError::store)?;
+        let unreached = |error: StoreError| CliError::store(error.at(&settings.database));
+        let store = Store::connect(&settings.database).await.map_err(unreached)?;
         store.check_migrated().await.map_err(CliError::store)?;
         store.check_units(&daemon::units(&catalog)).await.map_err(CliError::store)?;
-        let pool = Store::reader(&settings.database).await.map_err(CliError::store)?;
+        let pool = Store::reader(&settings.database).await.map_err(unreached)?;
         Ok(Books { store, catalog, sources: daemon::sources(&settings), pool })
     }
 }

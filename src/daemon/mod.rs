@@ -34,7 +34,7 @@ use self::pruner::Pruner;
 use self::relay::Relay;
 use self::retry::Retry;
 use self::shutdown::Shutdown;
-use crate::broker::BrokerSettings;
+use crate::broker::{self, BrokerSettings};
 use crate::catalog::Catalog;
 use crate::event::{Source, Sources};
 use crate::ledger::Name;
@@ -42,7 +42,7 @@ use crate::observe::health::{Beat, Health};
 use crate::observe::http;
 use crate::observe::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// RabbitMQ's own bound on a message. The one on events says nothing about notices: one that is too
 /// long would never be published, and hold up all others for ever.
@@ -196,7 +196,8 @@ async fn open_store(
 ) -> Result<Option<Store>, StoreError> {
     let mut retry = Retry::new();
     loop {
-        let error = match try_open(settings, catalog).await {
+        let opened = try_open(settings, catalog).await;
+        let error = match opened.map_err(|error| error.at(&settings.database)) {
             Ok(store) => return Ok(Some(store)),
             Err(error) if error.is_transient() => error,
             Err(error) => return Err(error),
@@ -284,13 +285,19 @@ async fn wait(delay: Duration, beat: &Beat, shutdown: &mut Shutdown) {
     beat.touch();
 }
 
-/// An error with all its causes, for the one place that logs it.
+/// An error with all its causes, each said once, for the one place that logs it.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         text.push_str(": ");
-        text.push_str(&cause.to_string());
+        match store::library_says(cause).or_else(|| broker::library_says(cause)) {
+            Some(all) => {
+                text.push_str(&all);
+                break;
+            }
+            None => text.push_str(&cause.to_string()),
+        }
         source = cause.source();
     }
     text

@@ -5,6 +5,7 @@
 //! events is refused ([`StoreError::is_about_an_event`]), or neither: the daemon's own
 //! surroundings are wrong (rights, schema), and no event may be parked for that.
 
+use std::error::Error;
 use std::time::Duration;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,16 @@ pub enum StoreError {
     /// Rows changed hands between looking them up and locking them, several times in a row.
     #[error("another daemon was faster with the same {what}")]
     Overtaken { what: &'static str },
+
+    /// Made by [`StoreError::at`].
+    #[error("could not connect to database {place}{ask}")]
+    Unreached {
+        place: String,
+        /// What to look at, in brackets.
+        ask: &'static str,
+        is_transient: bool,
+        source: Box<dyn Error + Send + Sync>,
+    },
 
     #[error("the database server is {is}, and this one has to be written to")]
     WrongServer { is: &'static str },
@@ -71,6 +82,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Database { source, .. } => is_transient(source),
+            Self::Unreached { is_transient, .. } => *is_transient,
             Self::Deadline { .. } | Self::Overtaken { .. } | Self::WrongServer { .. } => true,
             Self::NoDatabase { .. }
             | Self::Url { .. }
@@ -94,6 +106,7 @@ impl StoreError {
                 is_raced(&state, &constraint) || matches!(state.as_str(), "40001" | "40P01")
             }
             Self::Deadline { .. }
+            | Self::Unreached { .. }
             | Self::WrongServer { .. }
             | Self::NoDatabase { .. }
             | Self::Url { .. }
@@ -113,6 +126,7 @@ impl StoreError {
             Self::Deadline { .. } => true,
             Self::Database { source, .. } => verdict(source).0 == "57014",
             Self::Overtaken { .. }
+            | Self::Unreached { .. }
             | Self::WrongServer { .. }
             | Self::NoDatabase { .. }
             | Self::Url { .. }
@@ -139,6 +153,7 @@ impl StoreError {
                 is_refusal && !is_raced(&state, &constraint)
             }
             Self::Deadline { .. }
+            | Self::Unreached { .. }
             | Self::Overtaken { .. }
             | Self::WrongServer { .. }
             | Self::NoDatabase { .. }

@@ -68,6 +68,7 @@ mod notice;
 mod outbox;
 pub mod own;
 mod parked;
+mod place;
 mod prune;
 mod purchase;
 mod purchase_line;
@@ -99,6 +100,7 @@ pub use due::DueCursor;
 pub use error::StoreError;
 pub use migrate::{Migrated, SchemaState};
 pub use outbox::{OutboxCursor, PendingNotice};
+pub use place::library_says;
 pub use read_error::ReadError;
 
 use std::time::Duration;

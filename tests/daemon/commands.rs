@@ -60,11 +60,57 @@ async fn check_online_tells_which_servers_are_away_and_exits_69() {
         "broker.url=amqp://127.0.0.1:1",
     ];
     let said = world.ends(69, &[&["check", "--online"], &nowhere[..]].concat()).await;
-    assert!(said.contains("database: could not connect"), "{said}");
+    assert!(
+        said.contains("database: could not connect to database d at 127.0.0.1:1 as u"),
+        "{said}"
+    );
     assert!(said.contains("broker: could not connect"), "{said}");
     assert!(said.ends_with("the files are right; the servers are not ready\n"), "{said}");
     for command in [&["migrate"][..], &["balance", "ada"], &["verify"], &["publish", "/dev/null"]] {
         world.ends(69, &[command, &nowhere[..]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn who_can_not_connect_says_where_to_and_as_whom_once_and_no_password() {
+    let world = World::new().await;
+    let database = |url: &str| (vec!["balance", "ada"], format!("database.url=postgres://{url}"));
+    let broker = |url: &str| (vec!["publish", "/dev/null"], format!("broker.url=amqp://{url}"));
+    // Port 1 is nobody's; the other hangs up on whoever calls.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    std::thread::spawn(move || mute.incoming().for_each(drop));
+
+    for ((command, set), said) in [
+        (
+            database("eve:hunter2@127.0.0.1:1/books"),
+            "database books at 127.0.0.1:1 as eve (is PostgreSQL running there?): ",
+        ),
+        (
+            broker("eve:hunter2@127.0.0.1:1/mine"),
+            "the broker at 127.0.0.1:1, vhost mine, as eve (is RabbitMQ running there?): ",
+        ),
+        (
+            database(&format!("eve:hunter2@127.0.0.1:{port}/books")),
+            &format!("database books at 127.0.0.1:{port} as eve (is that a PostgreSQL server?): "),
+        ),
+        (
+            broker(&format!("eve:hunter2@127.0.0.1:{port}")),
+            &format!(
+                "the broker at 127.0.0.1:{port}, vhost /, as eve (is that RabbitMQ's port for \
+                 AMQP?): "
+            ),
+        ),
+    ] {
+        let ended = world.ends(69, &[&command[..], &["--set", &set]].concat()).await;
+
+        let (place, cause) = ended.rsplit_once("?): ").unwrap();
+        assert_eq!(format!("{place}?): "), format!("creditd: could not connect to {said}"));
+        assert!(!ended.contains("hunter2"), "{ended}");
+        // The libraries would say a cause twice, and where in their own files it came up.
+        let causes: Vec<&str> = cause.trim_end().split(": ").collect();
+        assert!(causes.windows(2).all(|pair| pair[0] != pair[1]), "{ended}");
+        assert!(cause.lines().count() == 1 && !cause.contains("sqlx"), "{ended}");
     }
 }
 

@@ -52,7 +52,9 @@ async fn play_on_both(
     report: &mut Report,
 ) -> Result<(), CliError> {
     let settings = context.settings()?;
-    let scratch = Scratch::create(&settings.database).await.map_err(CliError::store)?;
+    let scratch = Scratch::create(&settings.database)
+        .await
+        .map_err(|error| CliError::store(error.at(&settings.database)))?;
     let playing = async {
         for scenario in scenarios {
             report.add(play_twice(&scratch, scenario).await?);
