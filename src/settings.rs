@@ -19,6 +19,7 @@ mod unknown;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -102,6 +103,15 @@ pub struct LogSettings {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+impl fmt::Display for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.enabled {
+            true => self.listen.fmt(f),
+            false => f.write_str("off"),
+        }
+    }
 }
 
 impl Settings {

@@ -20,7 +20,7 @@ pub enum BrokerError {
         #[source]
         source: io::Error,
     },
-    #[error("could not {doing}")]
+    #[error("could not {doing}{}", what_lacks(source))]
     Failed {
         doing: Cow<'static, str>,
         #[source]
@@ -38,12 +38,12 @@ pub enum BrokerError {
     #[error("could not publish: the broker blocks publishers (memory or disk alarm)")]
     Blocked,
     #[error(
-        "could not declare {object}: it exists and differs ({difference}); set topology to \
-         \"verify\" to use it as it is, or delete it and let creditd declare it"
+        "could not declare {object}: it exists and differs ({difference}); set broker.topology \
+         to \"verify\" to use it as it is, or delete it and let creditd declare it"
     )]
     Differs { object: String, difference: String },
-    #[error("could not find in the broker: {}", objects.join(", "))]
-    Missing { objects: Vec<String> },
+    #[error("could not find in the broker: {}; {remedy}", objects.join(", "))]
+    Missing { objects: Vec<String>, remedy: &'static str },
     #[error("could not go on consuming: the broker cancelled the subscription to queue `{queue}`")]
     Cancelled { queue: String },
     /// lapin closes the connection on a delivery with a routing key or property that is no UTF-8;
@@ -88,6 +88,13 @@ impl BrokerError {
         }
     }
 
+    /// Whether an exchange or queue was named that is not there, or not any more.
+    pub fn is_not_found(&self) -> bool {
+        let Self::Failed { source, .. } = self else { return false };
+        let ErrorKind::ProtocolError(error) = source.kind() else { return false };
+        *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
+    }
+
     /// For `map_err`, after "could not".
     pub(super) fn while_trying_to(
         doing: impl Into<Cow<'static, str>>,
@@ -123,6 +130,18 @@ fn what_to_look_at(error: &lapin::Error) -> &'static str {
             _ => " (is that its address?)",
         },
         ErrorKind::ParsingError(_) => AMQP_PORT,
+        _ => "",
+    }
+}
+
+/// In brackets: what the broker refuses that somebody has to give.
+#[expect(clippy::wildcard_enum_match_arm, reason = "lapin's error kinds are non-exhaustive")]
+fn what_lacks(error: &lapin::Error) -> &'static str {
+    let ErrorKind::ProtocolError(error) = error.kind() else { return "" };
+    match error.kind() {
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+            " (give the user that right with rabbitmqctl set_permissions)"
+        }
         _ => "",
     }
 }
@@ -190,5 +209,25 @@ fn heals(kind: &ErrorKind) -> bool {
         | ErrorKind::RuntimeShutdownError(_)
         | ErrorKind::NoDefaultRuntime => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::AMQPError;
+
+    use super::*;
+
+    #[test]
+    fn a_right_that_is_missing_is_asked_for_and_no_retry_gives_it() {
+        let message = "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'eve'";
+        let refused = AMQPError::new(AMQPSoftError::ACCESSREFUSED.into(), message.into());
+        let source = lapin::Error::from(ErrorKind::ProtocolError(refused));
+
+        let error = BrokerError::while_trying_to("declare queue `q`")(source.clone());
+
+        assert!(error.to_string().contains("rabbitmqctl set_permissions"), "{error}");
+        assert_eq!(library_says(&source).as_deref(), Some(message));
+        assert!(!error.is_transient());
     }
 }

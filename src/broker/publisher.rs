@@ -97,7 +97,10 @@ impl Publisher {
         let writing = async {
             let mut confirms = Vec::with_capacity(window.len());
             for (outgoing, envelope) in window.iter().zip(envelopes) {
-                confirms.push(envelope.publish(&self.channel, outgoing).await?);
+                match envelope.publish(&self.channel, outgoing).await {
+                    Ok(confirm) => confirms.push(confirm),
+                    Err(error) => return Err(reason(confirms, error).await),
+                }
             }
             Ok(confirms)
         };
@@ -170,6 +173,19 @@ impl Envelope {
             )
             .await
     }
+}
+
+/// Why the broker closed the channel is told to whoever awaits a confirm, and not to the next
+/// publication, which only finds it closed.
+async fn reason(confirms: Vec<lapin::PublisherConfirm>, error: lapin::Error) -> lapin::Error {
+    if let lapin::ErrorKind::InvalidChannelState(..) = error.kind() {
+        for confirm in confirms {
+            if let Err(reason) = confirm.await {
+                return reason;
+            }
+        }
+    }
+    error
 }
 
 fn publications(

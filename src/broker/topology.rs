@@ -25,6 +25,12 @@ use super::{BrokerError, BrokerSettings, TopologyMode};
 /// A dead letter has no further place to go, so looking at it must not use it up.
 const DEAD_DELIVERY_LIMIT: u32 = 1_000_000;
 
+/// What to do where settings say that the operator makes them.
+const MAKE_IT: &str = "make what is missing, mend its name, or set broker.topology to \"declare\"";
+/// Whoever publishes declares nothing: a slip in a name would make a queue that nobody reads.
+const START_FIRST: &str = "start `creditd run` once, which declares them, or mend broker.queue \
+                           and broker.events_exchange";
+
 /// Makes the exchanges, queues and bindings, or looks for the exchanges and queues, as the
 /// settings' mode says, on a connection of its own.
 ///
@@ -42,7 +48,7 @@ pub async fn ensure_topology(settings: &BrokerSettings) -> Result<(), BrokerErro
         }
         TopologyMode::Verify => {
             let exchanges = names.exchanges().map(|(name, _)| name);
-            verify(&link, &exchanges, &[&names.dead_queue, &names.queue]).await
+            verify(&link, &exchanges, &[&names.dead_queue, &names.queue], MAKE_IT).await
         }
     };
     link.close().await;
@@ -66,7 +72,7 @@ pub async fn compare_topology(settings: &BrokerSettings) -> Result<Vec<String>, 
 pub async fn find_intake(settings: &BrokerSettings) -> Result<(), BrokerError> {
     let names = Names::read(settings)?;
     let link = Link::open(settings, Frames::Small).await?;
-    let outcome = verify(&link, &[&names.events_exchange], &[&names.queue]).await;
+    let outcome = verify(&link, &[&names.events_exchange], &[&names.queue], START_FIRST).await;
     link.close().await;
     outcome
 }
@@ -233,6 +239,7 @@ async fn verify(
     link: &Link,
     exchanges: &[&ShortString],
     queues: &[&ShortString],
+    remedy: &'static str,
 ) -> Result<(), BrokerError> {
     let mut missing = Vec::new();
     for name in exchanges {
@@ -241,7 +248,7 @@ async fn verify(
     for name in queues {
         missing.extend(no_queue(link, name).await?);
     }
-    if missing.is_empty() { Ok(()) } else { Err(BrokerError::Missing { objects: missing }) }
+    if missing.is_empty() { Ok(()) } else { Err(BrokerError::Missing { objects: missing, remedy }) }
 }
 
 /// What is missing, if it is. The broker closes the channel on whoever asks for what is not there.

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sqlx::PgPool;
+use tracing::info;
 
 use crate::broker::BrokerError;
 use crate::catalog::Catalog;
@@ -187,9 +188,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CliError> {
 }
 
 async fn run(context: &Context) -> Result<Exit, CliError> {
-    let settings = context.settings();
-    let catalog = context.catalog();
-    let (settings, catalog) = match (settings, catalog) {
+    let (read, catalog) = (context.settings(), context.catalog());
+    let (settings, catalog) = match (read, catalog) {
         (Ok(settings), Ok(catalog)) => (settings, catalog),
         (settings, catalog) => {
             let mistakes = [settings.err(), catalog.err()].into_iter().flatten().flatten();
@@ -198,6 +198,16 @@ async fn run(context: &Context) -> Result<Exit, CliError> {
     };
     logs::start(&settings.log).map_err(|error| CliError::config(chain(&error)))?;
     let file = context.catalog_file();
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        settings = %context.dir.join(settings::FILE).display(),
+        database = settings.database.place(),
+        broker = settings.broker.place(),
+        http = %settings.http,
+        catalog = %file.display(),
+        catalog_hash = %catalog.hash(),
+        "starting"
+    );
     match daemon::run(settings, catalog, file).await {
         Ok(()) => Ok(Exit::Good),
         Err(error) => Err(CliError {

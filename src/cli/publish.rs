@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::lines::{Lines, spinner};
 use super::{CliError, Exit, Output};
-use crate::broker::{BrokerError, BrokerSettings, Outgoing, Publication, Publisher, find_intake};
+use crate::broker::{BrokerSettings, Outgoing, Publication, Publisher, find_intake};
 use crate::settings::Settings;
 
 #[derive(Debug, clap::Args)]
@@ -18,19 +18,10 @@ pub(super) struct Args {
 /// Publications that wait for their confirms together.
 const WINDOW: usize = 1_000;
 
-/// Whoever publishes declares nothing: a slip in a name would make a queue that nobody reads.
-const NOT_THERE: &str = ": start `creditd run` once, which declares them, or mend broker.queue and \
-                         broker.events_exchange";
-
 /// # Errors
 /// [`CliError`] when a file can't be read, the broker is away, or a line is taken by no queue.
 pub(super) async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
-    find_intake(&settings.broker).await.map_err(|error| {
-        let is_missing = matches!(error, BrokerError::Missing { .. });
-        let CliError { exit, text } = CliError::broker(error);
-        let remedy = if is_missing { NOT_THERE } else { "" };
-        CliError { exit, text: format!("{text}{remedy}") }
-    })?;
+    find_intake(&settings.broker).await.map_err(CliError::broker)?;
     let mut publisher = Publisher::open(&settings.broker).await.map_err(CliError::broker)?;
     let bar = spinner();
     let mut published = 0_u64;

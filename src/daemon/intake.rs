@@ -106,7 +106,7 @@ impl Intake {
             }
             prefetch = self.broker.prefetch;
             let delay = retry.next_delay();
-            warn!(error = %super::chain(&error), ?delay, "consuming broke off, trying again");
+            super::tell_broken("consuming", &error, error.is_transient(), delay);
             self.metrics.reconnected(Server::Broker);
             super::wait(delay, &beat, &mut shutdown).await;
         }

@@ -107,7 +107,7 @@ pub async fn run(
     health.set_database_ready(true);
     let (new_catalog, catalog) = watch::channel(Arc::new(catalog));
     spawn_loops(&mut tasks, &settings, &store, catalog, &metrics, &health, &shutdown);
-    info!(version = env!("CARGO_PKG_VERSION"), "running");
+    info!("running");
     let ended_by_itself = loop {
         tokio::select! {
             _ = terminate.recv() => break false,
@@ -283,6 +283,19 @@ async fn wait(delay: Duration, beat: &Beat, shutdown: &mut Shutdown) {
         () = shutdown.requested() => {}
     }
     beat.touch();
+}
+
+/// Logs that a loop lost what it works with, and whether trying again can help.
+fn tell_broken(what: &'static str, error: &dyn Error, is_transient: bool, delay: Duration) {
+    let error = chain(error);
+    match is_transient {
+        true => warn!(error, ?delay, "{what} broke off, trying again"),
+        false => error!(
+            error,
+            ?delay,
+            "{what} broke off, and trying again will not help until this is mended"
+        ),
+    }
 }
 
 /// An error with all its causes, each said once, for the one place that logs it.

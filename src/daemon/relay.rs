@@ -22,7 +22,9 @@ use uuid::Uuid;
 
 use super::retry::Retry;
 use super::shutdown::Shutdown;
-use crate::broker::{BrokerError, BrokerSettings, Outgoing, Publication as Published, Publisher};
+use crate::broker::{
+    BrokerError, BrokerSettings, Outgoing, Publication as Published, Publisher, ensure_topology,
+};
 use crate::ledger::AccountId;
 use crate::notice::{CONTENT_TYPE, Publication};
 use crate::observe::health::{Beat, Health};
@@ -59,6 +61,15 @@ enum RelayError {
     Store(#[from] StoreError),
     #[error("notices could not be published")]
     Broker(#[from] BrokerError),
+}
+
+impl RelayError {
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Broker(error) => error.is_transient(),
+        }
+    }
 }
 
 /// What one pass over the outbox left.
@@ -114,8 +125,9 @@ impl Relay {
             let Err(error) = self.lead(me, &mut retry, &beat, &mut shutdown).await else {
                 continue;
             };
+            let error = self.look_for_exchange(error).await;
             let delay = retry.next_delay();
-            warn!(error = %super::chain(&error), ?delay, "relaying broke off, trying again");
+            super::tell_broken("relaying", &error, error.is_transient(), delay);
             self.metrics.reconnected(match error {
                 RelayError::Store(_) => Server::Database,
                 RelayError::Broker(_) => Server::Broker,
@@ -125,6 +137,17 @@ impl Relay {
         // Whoever waits for the lease need not wait for it to run out.
         if let Err(error) = self.store.release(LEASE, me).await {
             warn!(error = %super::chain(&error), "the relay's lease runs out by itself");
+        }
+    }
+
+    /// An exchange that is gone is declared again or, where the operator makes it, told as missing;
+    /// the intake, which declares it, may hold its connection for days.
+    async fn look_for_exchange(&self, error: RelayError) -> RelayError {
+        match error {
+            RelayError::Broker(error) if error.is_not_found() => {
+                RelayError::Broker(ensure_topology(&self.broker).await.err().unwrap_or(error))
+            }
+            RelayError::Broker(_) | RelayError::Store(_) => error,
         }
     }
 

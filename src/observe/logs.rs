@@ -1,6 +1,7 @@
 //! Logs on standard error, as text for people or as JSON for collectors.
 //!
-//! `RUST_LOG` goes before the configured level, but not before this: libraries may only warn. At
+//! `RUST_LOG` goes before the configured level, but not before this: libraries may only warn,
+//! lapin only if it is asked for. At
 //! TRACE the AMQP libraries print URLs with passwords and frames with payloads, and lapin
 //! warns with the whole message when one is returned; sqlx warns with the value of a URL parameter
 //! that it does not know, and with lines of a password file. No directive opens those.
@@ -19,6 +20,8 @@ use crate::settings::{LogFormat, LogSettings};
 
 const VARIABLE: &str = "RUST_LOG";
 const OWN: &str = "creditd";
+/// Says nothing unless a directive names it: what it says of a lost link stands in our own line.
+const UNASKED: &str = "lapin";
 
 /// Targets that say nothing at all, because what they say holds payloads or secrets.
 const SILENT: [&str; 2] = ["lapin::returned_messages", "sqlx_postgres::options"];
@@ -58,6 +61,11 @@ where
     let asked = match directives {
         Some(directives) => EnvFilter::try_new(directives).map_err(LogsError::Directives)?,
         None => EnvFilter::default().add_directive(settings.level.into()),
+    };
+    let is_asked_for = directives.is_some_and(|directives| directives.contains(UNASKED));
+    let asked = match format!("{UNASKED}=off").parse() {
+        Ok(off) if !is_asked_for => asked.add_directive(off),
+        Ok(_) | Err(_) => asked,
     };
     let allowed = filter_fn(is_allowed).with_max_level_hint(LevelFilter::TRACE);
     let filter = asked.and(allowed);
@@ -147,14 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn libraries_still_warn() {
-        let logged = logged(LogFormat::Text, Level::INFO, None, || {
+    fn libraries_still_warn_but_the_brokers_only_when_it_is_asked_for() {
+        let say = || {
             warn!(target: "sqlx::pool::acquire", "slow");
             error!(target: "lapin::io_loop", "broken");
             warn!(target: "lapin::returned_messages_of_another_kind", "another");
-        });
+        };
 
-        assert_eq!(logged.lines().count(), 3, "{logged}");
+        for (directives, lines) in
+            [(None, 1), (Some("info"), 1), (Some("trace,lapin=error"), 2), (Some("lapin=warn"), 2)]
+        {
+            let logged = logged(LogFormat::Text, Level::INFO, directives, say);
+            assert_eq!(logged.lines().count(), lines, "{directives:?}: {logged}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::io;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 
 use super::connect::DatabaseSettings;
@@ -51,7 +52,16 @@ impl StoreError {
                 .into(),
             ),
             Self::WrongServer { .. } => ("", Box::new(self)),
-            other => return other,
+            Self::Overtaken { .. }
+            | Self::Unreached { .. }
+            | Self::Url { .. }
+            | Self::Migrate { .. }
+            | Self::NotMigrated { .. }
+            | Self::NoRole { .. }
+            | Self::UnitChanged { .. }
+            | Self::UnitMissing { .. }
+            | Self::Corrupt { .. }
+            | Self::Internal { .. } => return self,
         };
         Self::Unreached { place: settings.place(), ask, is_transient, source }
     }
@@ -96,19 +106,22 @@ fn what_to_look_at(error: &sqlx::Error) -> Option<&'static str> {
 
 /// What the database's library says of a cause, once and without the line of the server's source
 /// that said it; `None` for what is not of that library.
+#[expect(clippy::wildcard_enum_match_arm, reason = "MigrateError may grow")]
 pub fn library_says(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<sqlx::Error>() {
         return Some(plain(error));
     }
-    match cause.downcast_ref::<sqlx::migrate::MigrateError>()? {
-        sqlx::migrate::MigrateError::Execute(error) => Some(plain(error)),
-        sqlx::migrate::MigrateError::ExecuteMigration(error, version) => {
-            Some(format!("migration {version:04}: {}", plain(error)))
+    let error = cause.downcast_ref::<MigrateError>()?;
+    Some(match error {
+        MigrateError::Execute(error) => plain(error),
+        MigrateError::ExecuteMigration(error, version) => {
+            format!("migration {version:04}: {}", plain(error))
         }
-        other => Some(other.to_string()),
-    }
+        _ => error.to_string(),
+    })
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx::Error may grow")]
 fn plain(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
@@ -117,6 +130,6 @@ fn plain(error: &sqlx::Error) -> String {
         sqlx::Error::Protocol(text) => {
             text.rsplit_once(" (sqlx").map_or(text.as_str(), |(text, _)| text).to_owned()
         }
-        other => other.to_string(),
+        _ => error.to_string(),
     }
 }

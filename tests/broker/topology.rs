@@ -68,7 +68,7 @@ async fn verifying_names_all_that_is_missing_and_makes_none_of_it() {
     for _ in 0..2 {
         let error = ensure_topology(&verify(&world)).await.unwrap_err();
 
-        let BrokerError::Missing { mut objects } = error else { panic!("{error:?}") };
+        let BrokerError::Missing { mut objects, .. } = error else { panic!("{error:?}") };
         objects.sort();
         let settings = &world.settings;
         let mut expected = [
@@ -90,9 +90,12 @@ async fn verifying_names_only_what_is_missing() {
 
     let error = ensure_topology(&verify(&world)).await.unwrap_err();
 
-    let text = error.to_string();
-    let expected = format!("could not find in the broker: queue `{}`", world.settings.queue);
-    assert_eq!(text, expected);
+    let expected = format!(
+        "could not find in the broker: queue `{}`; make what is missing, mend its name, or set \
+         broker.topology to \"declare\"",
+        world.settings.queue
+    );
+    assert_eq!(error.to_string(), expected);
     assert!(!error.is_transient());
 }
 

@@ -241,3 +241,36 @@ async fn notices_published_longer_ago_than_the_retention_are_pruned_and_the_book
     );
     world.proves().await;
 }
+
+#[tokio::test]
+async fn an_exchange_that_is_deleted_is_declared_again_and_every_notice_goes_out() {
+    let world = World::new().await;
+    let daemon = world.daemon().await;
+    daemon.says("relaying notices").await;
+
+    world.subscriber.delete(&world.settings.broker.notices_exchange).await;
+    world.publish(&payments(1)).await;
+    world.until_known(400).await;
+
+    world.until_count("SELECT count(*) FROM notice WHERE published_at IS NULL", 0).await;
+    assert!(daemon.log_text().contains("no exchange"), "{}", daemon.log_text());
+    daemon.stop().await;
+}
+
+/// It was a warning among others, with the library's own lines beside it.
+#[tokio::test]
+async fn what_the_broker_refuses_for_good_is_an_error_that_says_what_to_do() {
+    let world = World::new().await;
+    world.daemon().await.stop().await;
+
+    let daemon = world.starting(&[("BROKER__DELIVERY_LIMIT", "77")]);
+    daemon.says("consuming broke off, and trying again will not help until this is mended").await;
+
+    let log = daemon.log_text();
+    let error = log.lines().find(|line| line.contains("\"level\":\"ERROR\"")).unwrap();
+    assert!(error.contains("x-delivery-limit") && error.contains("set broker.topology"), "{error}");
+    assert!(!log.contains("lapin"), "{log}");
+    let place = world.settings.database.place();
+    assert_eq!(daemon.said(&["starting", &place, &world.settings.broker.place()]), 1);
+    daemon.stop().await;
+}

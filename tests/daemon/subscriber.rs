@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::options::{
-    BasicCancelOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicCancelOptions, BasicConsumeOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties};
@@ -71,6 +72,15 @@ impl Subscriber {
             .await
             .unwrap();
         connection.close(200, "bound".into()).await.unwrap();
+    }
+
+    /// Takes the exchange away from under whoever publishes to it.
+    pub(crate) async fn delete(&self, exchange: &str) {
+        let connection = self.connect().await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        let options = ExchangeDeleteOptions::default();
+        channel.exchange_delete(exchange.into(), options).await.unwrap();
+        connection.close(200, "deleted".into()).await.unwrap();
     }
 
     async fn connect(&self) -> lapin::Result<Connection> {
