@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{self, Path};
 use std::time::Duration;
 
 use tracing::Level;
@@ -121,8 +121,7 @@ impl Settings {
         let file = dir.join(FILE);
         let text = fs::read_to_string(&file).map_err(|error| {
             let problem = format!("can't be read ({error})");
-            let remedy = "name its directory with --config; an empty file means all defaults";
-            vec![Mistake::in_file(&file, None, "", problem, remedy)]
+            vec![Mistake::in_file(&file, None, "", problem, where_it_is_looked_for(dir))]
         })?;
         Self::parse(&file, &text, env::vars_os(), overrides)
     }
@@ -144,6 +143,26 @@ impl Settings {
         let settings = sections::settings(&mut reader);
         let (mistakes, known) = reader.finish();
         (settings, mistakes, known)
+    }
+}
+
+/// For whoever named the wrong directory, or none.
+fn where_it_is_looked_for(dir: &Path) -> String {
+    let place = path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    match place.parent() {
+        Some(parent) if dir.is_file() => {
+            format!("--config and CREDITD_CONFIG name a directory: {}", parent.display())
+        }
+        _ if dir.is_dir() => format!(
+            "it is looked for in {}: make it there, where an empty one means all defaults, or \
+             name another directory with --config or CREDITD_CONFIG",
+            place.display()
+        ),
+        _ => format!(
+            "there is no directory {}: name the one that it is in with --config or \
+             CREDITD_CONFIG",
+            place.display()
+        ),
     }
 }
 

@@ -309,12 +309,12 @@ fn two_catalogs_are_compared_by_event_and_by_account() {
 }
 
 #[test]
-fn a_simulation_of_nothing_or_of_what_is_not_there_ends_in_1() {
+fn a_simulation_of_nothing_ends_in_1_and_of_what_is_not_there_in_64() {
     let folder = folder(&[("events.jsonl", "# nothing\n"), ("catalog.toml", CATALOG)]);
 
-    for file in ["events.jsonl", "no-such.jsonl"] {
+    for (file, code) in [("events.jsonl", 1), ("no-such.jsonl", 64)] {
         let output = creditd(folder.path(), &["simulate", file, "--config", "."]);
-        assert_eq!(output.status.code(), Some(1), "{file}");
+        assert_eq!(output.status.code(), Some(code), "{file}");
     }
     let output = creditd(folder.path(), &["simulate", "events.jsonl", "--config", "nowhere"]);
     assert_eq!(output.status.code(), Some(78));

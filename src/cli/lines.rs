@@ -24,7 +24,7 @@ impl Lines {
     /// [`CliError`] when it can't be read.
     pub(super) fn open(path: &Path) -> Result<Self, CliError> {
         let reader: Box<dyn BufRead> = match path.as_os_str() == "-" {
-            true => Box::new(std::io::stdin().lock()),
+            true => Box::new(BufReader::new(std::io::stdin())),
             false => {
                 let file = File::open(path).map_err(|error| unreadable(path, &error))?;
                 Box::new(BufReader::new(file))
@@ -53,7 +53,7 @@ impl Lines {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::found(format!("{} can't be read: {error}", path.display()))
+    CliError::usage(format!("{} can't be read: {error}", path.display()))
 }
 
 /// Counts events on standard error, where that is a terminal.

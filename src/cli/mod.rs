@@ -127,9 +127,15 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Asking for help or the version is not a mistake.
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Good };
-            let _unprintable = error.print();
-            return exit.into();
+            if !error.use_stderr() {
+                let _unprintable = error.print();
+                return Exit::Good.into();
+            }
+            match std::env::args_os().any(|argument| argument == "--json") {
+                true => complain(error.to_string().trim_start_matches("error: ").trim(), true),
+                false => _ = error.print(),
+            }
+            return Exit::Usage.into();
         }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -139,12 +145,22 @@ pub fn main() -> ExitCode {
             return Exit::Unavailable.into();
         }
     };
+    let is_json = cli.json;
     match runtime.block_on(dispatch(cli)) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("creditd: {}", error.text);
+            complain(&error.text, is_json);
             error.exit.into()
         }
+    }
+}
+
+/// Says why the command could not do its work, on standard error: in lines for people, as one JSON
+/// object for programs.
+fn complain(text: &str, is_json: bool) {
+    match is_json {
+        true => eprintln!("{}", serde_json::json!({ "error": text })),
+        false => text.lines().for_each(|line| eprintln!("creditd: {line}")),
     }
 }
 
@@ -312,7 +328,7 @@ impl CliError {
 impl From<Vec<Mistake>> for CliError {
     fn from(mistakes: Vec<Mistake>) -> Self {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-        Self::config(lines.join("\ncreditd: "))
+        Self::config(lines.join("\n"))
     }
 }
 

@@ -21,12 +21,13 @@ const WINDOW: usize = 1_000;
 /// # Errors
 /// [`CliError`] when a file can't be read, the broker is away, or a line is taken by no queue.
 pub(super) async fn run(settings: &Settings, args: Args, output: Output) -> Result<Exit, CliError> {
+    // All of them first: a slip in the last one's name leaves nothing half published.
+    let files = args.files.iter().map(|path| Lines::open(path)).collect::<Result<Vec<_>, _>>()?;
     find_intake(&settings.broker).await.map_err(CliError::broker)?;
     let mut publisher = Publisher::open(&settings.broker).await.map_err(CliError::broker)?;
     let bar = spinner();
     let mut published = 0_u64;
-    for path in &args.files {
-        let mut lines = Lines::open(path)?;
+    for mut lines in files {
         loop {
             let window = window(&mut lines, &settings.broker)?;
             if window.is_empty() {

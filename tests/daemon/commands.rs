@@ -1,6 +1,7 @@
 //! The commands as a person or a script meets them: exit codes, and what is said.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -68,6 +69,61 @@ async fn check_online_tells_which_servers_are_away_and_exits_69() {
     assert!(said.ends_with("the files are right; the servers are not ready\n"), "{said}");
     for command in [&["migrate"][..], &["balance", "ada"], &["verify"], &["publish", "/dev/null"]] {
         world.ends(69, &[command, &nowhere[..]].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_exits_64_and_nothing_of_the_others_is_published() {
+    let world = World::new().await;
+    world.daemon().await.stop().await;
+    let events = write(&world, "events.jsonl", &payment("1", "ada", "1"));
+    let events = events.to_str().unwrap();
+
+    for command in [
+        &["publish", events, "/nowhere/events.jsonl"][..],
+        &["simulate", "/nowhere/events.jsonl"],
+        &["test", "/nowhere/story.toml"],
+    ] {
+        let said = world.ends(64, command).await;
+        assert!(said.contains("/nowhere/") && said.contains("No such file"), "{said}");
+    }
+    assert_eq!(world.ready(&world.settings.broker.queue).await, 0);
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_there_is_told_with_where_it_was_looked_for() {
+    let world = World::new().await;
+    let file = world.config().join("creditd.toml");
+
+    for (dir, says) in [
+        (Path::new("/nowhere/at/all"), "there is no directory /nowhere/at/all: "),
+        (&*file, &*format!("name a directory: {}", world.config().display())),
+        (Path::new("/"), "it is looked for in /: make it there"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_creditd"));
+        command.args(["balance", "ada"]).env("CREDITD_CONFIG", dir);
+        let said = text(&command.output().unwrap().stderr);
+        assert!(said.contains(says) && said.contains("CREDITD_CONFIG"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn with_json_an_error_is_an_object_and_its_exit_code_the_same() {
+    let world = World::new().await;
+    let nowhere = "database.url=postgres://u@127.0.0.1:1/d";
+
+    for (code, command, says) in [
+        (64, &["balance"][..], "required arguments"),
+        (64, &["simulate", "/nowhere.jsonl"], "/nowhere.jsonl can't be read"),
+        (69, &["balance", "ada", "--set", nowhere], "127.0.0.1:1"),
+        (78, &["verify", "--set", "intake.workers=0"], "intake.workers"),
+    ] {
+        let output = world.run(&[command, &["--json"]].concat()).await;
+
+        assert_eq!(output.status.code(), Some(code), "{command:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert!(error["error"].as_str().unwrap().contains(says), "{error}");
+        assert_eq!(text(&output.stdout), "", "{command:?}");
     }
 }
 
@@ -289,7 +345,8 @@ async fn no_secret_and_no_payload_is_ever_said() {
     ];
     let daemon = world.tracing(&wrong);
     until("the daemon to complain or to end", async || {
-        daemon.said(&["consuming broke off"]) > 1 || daemon.log_text().contains("creditd: ")
+        let log = daemon.log_text();
+        log.matches("consuming broke off").count() > 1 || log.contains("creditd: ")
     })
     .await;
     said.push_str(&daemon.log_text());
