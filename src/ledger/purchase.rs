@@ -58,6 +58,8 @@ pub struct Line {
     /// `None`: money that bought no credits.
     pub terms: Option<Arc<Terms>>,
     pub lot: Option<LotNo>,
+    /// What it is sold as, also where that grants nothing; `None`: paid before that was kept.
+    pub package: Option<Name>,
     /// The payment that granted it, and its time.
     pub event: EventKey,
     pub granted_at: Timestamp,
@@ -163,6 +165,7 @@ impl Line {
             place,
             terms: None,
             lot: None,
+            package: None,
             event: cause.event,
             granted_at: cause.occurred_at,
             reversed_minor: 0,

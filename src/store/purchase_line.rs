@@ -23,7 +23,7 @@ pub(super) async fn load(
 ) -> Result<Vec<(PurchaseId, Line)>, StoreError> {
     let statement = sqlx::query(
         "SELECT purchase_id, line_id, place, product, variant, quantity, paid_minor, stated_unit,
-             stated_credits, period_end, terms::TEXT, lot_no, event_key, granted_at, granted,
+             stated_credits, period_end, terms::TEXT, lot_no, package, event_key, granted_at, granted,
              reversed, shortfall, reversed_minor
          FROM purchase_line
          WHERE purchase_id = ANY($1)
@@ -78,7 +78,7 @@ pub(super) async fn insert(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), St
     .bind(column(&new, |row| row.line.facts.period_end.map(at)))
     .bind(terms)
     .bind(column(&new, |row| row.line.terms.as_ref().map(|terms| &*terms.unit)))
-    .bind(column(&new, |row| row.line.terms.as_ref().map(|terms| &*terms.package)))
+    .bind(column(&new, |row| row.line.package.as_deref()))
     .bind(column(&new, |row| row.line.lot.map(|lot| lot.0)))
     .bind(column(&new, |row| key(row.line.event)))
     .bind(column(&new, |row| at(row.line.granted_at)))
@@ -138,6 +138,7 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Line, StoreError
         place,
         terms: columns.json_or_none()?.map(Arc::new),
         lot: columns.next::<Option<i32>>()?.map(LotNo),
+        package: columns.name_or_none(names)?,
         event: columns.key()?,
         granted_at: columns.at()?,
         granted: columns.credits()?,

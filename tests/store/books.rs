@@ -1,7 +1,8 @@
 //! Books that went through the tables are the books that were kept in memory.
 
 use creditd::ledger::{
-    Book, DisputeReport, DisputeStatus, RefundClaim, RefundStatus, Request, StatedMoney, decide,
+    Asks, Book, Command, DisputeReport, DisputeStatus, Pricing, RefundClaim, RefundStatus, Request,
+    StatedMoney, decide,
 };
 
 use crate::essence::essence;
@@ -102,6 +103,25 @@ async fn a_batch_saved_and_loaded_gives_the_same_book() {
 
     let loaded = in_tables(&world, &requests).await;
     assert_eq!(essence(&loaded), essence(&in_memory(&requests)));
+}
+
+#[tokio::test]
+async fn money_that_buys_no_credits_is_reported_under_its_package_4_1() {
+    let world = World::new().await;
+    let mut fee = pays("p1", "ada", "in-1", "0");
+    if let Asks::Command(Command::Pay(payment)) = &mut fee.asks {
+        let money_only = Pricing::MoneyOnly { package: "setup-fee".into(), account_kinds: vec![] };
+        payment.lines[0].priced = Ok(money_only);
+    }
+
+    world.run(&[fee, pays("p2", "ada", "in-2", "5")]).await.unwrap();
+
+    let sold = async |what: &str| {
+        let count = "SELECT count(*) FROM creditd_read.revenue_by_month";
+        world.count(&format!("{count} WHERE {what}")).await
+    };
+    assert_eq!(sold("package = 'setup-fee' AND unit IS NULL").await, 1);
+    assert_eq!(sold("package = 'starter' AND unit = 'CRD'").await, 1);
 }
 
 #[tokio::test]

@@ -232,6 +232,7 @@ fn grant_lines(
         match line.priced.clone()? {
             Pricing::MoneyOnly { package, account_kinds } => {
                 working.account.refuse_unless(&account_kinds, &package)?;
+                granted.package = Some(package);
             }
             Pricing::Grants { terms, credits, account_kinds } => {
                 working.account.refuse_unless(&account_kinds, &terms.package)?;
@@ -248,6 +249,7 @@ fn grant_lines(
                 };
                 granted.lot = grant.post(working)?;
                 granted.granted = credits;
+                granted.package = Some(terms.package.clone());
                 granted.terms = Some(terms);
             }
         }
