@@ -7,9 +7,11 @@ use std::fmt::Write as _;
 
 use sqlx::PgPool;
 
+use super::hints::{ahead, ahead_in_words, differing, differing_in_words};
 use super::output::{CommandError, Ending, Output, counted, lines, seconds, table};
+use crate::event::difference::Difference;
 use crate::event::event_key;
-use crate::ledger::{AppliedReason, EntryKind, EventName, Name, Reason, Remedy};
+use crate::ledger::{AppliedReason, EntryKind, EventName, Name, Reason, Remedy, Timestamp};
 use crate::store::ReadError;
 use crate::store::catalog_taken::CatalogTaken;
 use crate::store::events::{Explained, UsageFound, explained};
@@ -73,10 +75,22 @@ struct Answer<'a> {
     #[serde(flatten)]
     event: &'a Explained,
     why: String,
+    /// Of a conflict: what differs from the first event of its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<Vec<Difference>>,
+    /// The time that it says, where that was ahead of the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    says_time: Option<Timestamp>,
 }
 
 fn answers(found: &[Explained]) -> Vec<Answer<'_>> {
-    found.iter().map(|event| Answer { event, why: why(event) }).collect()
+    let answer = |event| Answer {
+        event,
+        why: why(event),
+        differs: differing(event),
+        says_time: ahead(&event.event),
+    };
+    found.iter().map(answer).collect()
 }
 
 /// For people.
@@ -97,7 +111,8 @@ pub fn render(found: &Explained) -> String {
     if let Some(account) = &event.account {
         say("account", account.clone());
     }
-    say("occurred", seconds(event.occurred_at));
+    let ahead = ahead_in_words(event).unwrap_or_default();
+    say("occurred", format!("{}{ahead}", seconds(event.occurred_at)));
     let again = found.redelivered.as_ref().map(|again| {
         let count = counted(u64::try_from(again.count).unwrap_or(0), "time");
         format!("; again {count} since, last at {}", seconds(again.last_at))
@@ -108,6 +123,9 @@ pub fn render(found: &Explained) -> String {
             "parked",
             format!("as {} at {}: {}", parked.reason, seconds(parked.parked_at), parked.detail),
         );
+        for differs in differing_in_words(found) {
+            say("differs", differs);
+        }
         match &parked.closed {
             Some(closed) => say("then", format!("{}, rule 9.3", closed.text(&parked.state))),
             None => say("now", what_to_do(&parked.reason)),

@@ -8,6 +8,7 @@ mod check;
 mod claims;
 pub mod desk;
 pub mod explain;
+mod hints;
 pub mod history;
 mod lines;
 mod migrate;

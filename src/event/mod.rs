@@ -6,6 +6,7 @@
 
 mod account;
 mod adjustment;
+pub mod difference;
 mod dispute;
 mod envelope;
 mod failure;

@@ -9,7 +9,7 @@ use super::desk::{Parked, parked};
 use super::reading::{Movement, amount, instant};
 use super::sequel::{self, GivenUp, ReversedBy, Said, Waited};
 use super::telling::{ToldNotice, told_of};
-use crate::ledger::{AppliedReason, EventKey, EventName, Number, Timestamp, forgetting};
+use crate::ledger::{AppliedReason, EventKey, EventName, Number, Reason, Timestamp, forgetting};
 
 /// One event and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -54,6 +54,9 @@ pub struct Explained {
     pub redelivered: Option<Redelivered>,
     /// What parked it, and what became of that.
     pub parked: Option<Parked>,
+    /// Of a conflict of names: the first event of its name.
+    #[serde(skip)]
+    pub conflicts_with: Option<First>,
     /// Who decided it and why, where a person did.
     pub decided: Option<Decided>,
     /// Of an event that was applied as waiting: what became of that.
@@ -64,6 +67,13 @@ pub struct Explained {
     pub reversed_by: Vec<ReversedBy>,
     /// Of a duplicate under an id of its own: the events that had said all of it, source/id each.
     pub said_before: Vec<String>,
+}
+
+/// The first event of a name that others came under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First {
+    /// Its message, where that was kept.
+    pub body: Option<Vec<u8>>,
 }
 
 /// How the key of an event is made of its name.
@@ -169,8 +179,18 @@ pub async fn explained(
 ) -> Result<Vec<Explained>, ReadError> {
     let read = async {
         let mut all = Vec::new();
-        for event in read_event(pool, key, source, id).await? {
-            all.push(explain(pool, event, key_of).await?);
+        let events = read_event(pool, key, source, id).await?;
+        let is_first = |event: &&EventFound| event.row.key.as_bytes() == &key.0;
+        let first =
+            events.iter().find(is_first).map(|first| First { body: first.row.body.clone() });
+        for event in events {
+            let mut one = explain(pool, event, key_of).await?;
+            let is_first = is_first(&&one.event);
+            let is_conflict = |parked: &Parked| parked.reason == Reason::Conflict.code();
+            if !is_first && one.parked.as_ref().is_some_and(is_conflict) {
+                one.conflicts_with.clone_from(&first);
+            }
+            all.push(one);
         }
         Ok(all)
     };
@@ -204,6 +224,7 @@ async fn explain(pool: &PgPool, event: EventFound, key_of: KeyOf) -> sqlx::Resul
         notices: told_of(pool, *key, *account_id).await?,
         redelivered,
         parked,
+        conflicts_with: None,
         decided: body.as_deref().and_then(Decided::of),
         waited: waited(pool, &event, key_of).await?,
         given_up: given_up(pool, &event, key_of).await?,
@@ -323,6 +344,11 @@ async fn entries_of(pool: &PgPool, key: Uuid) -> sqlx::Result<Vec<Movement>> {
 }
 
 impl EventFound {
+    /// Its message, where that was kept.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.row.body.as_deref()
+    }
+
     fn read(row: &PgRow) -> sqlx::Result<Self> {
         let quantity: Option<rust_decimal::Decimal> = row.try_get("quantity")?;
         let usage = match quantity {

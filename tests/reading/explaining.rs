@@ -200,6 +200,72 @@ async fn what_was_parked_is_explained_with_what_became_of_it() {
     .await;
 }
 
+/// The rules only know that a meaning differs; the messages show where.
+#[tokio::test]
+async fn what_differs_under_one_name_is_told_where_both_messages_are_kept_3_1() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            r#"UPDATE inbox SET body = '{"specversion":"1.0","type":"payment.succeeded","data":
+                {"account":"acme","lines":[{"amount":"100.00"}]}}' WHERE id = 'e4';
+            INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
+                occurred_at, received_at, body)
+            SELECT '00000000-0000-0000-0000-0000000000ff', fingerprint, source, id, type, 'parked',
+                'conflict', occurred_at, received_at + INTERVAL '1 hour',
+                '{"specversion":"1.0","type":"payment.succeeded","data":
+                {"account":"acme","lines":[{"amount":"90.00"}],"paid":"90.00"}}'
+            FROM inbox WHERE id = 'e4';
+            INSERT INTO parked (event_key, reason, detail, parked_at, called)
+            VALUES ('00000000-0000-0000-0000-0000000000ff', 'conflict', '', now(), 'shop/e4')"#,
+        )
+        .await;
+        let told = async || {
+            let found = explained(&pool, key(4), "shop", "e4", event_key).await.unwrap();
+            assert!(!render(&found[0]).contains("differs"), "the first differs from none");
+            let text = render(&found[1]);
+            let lines = text.lines().filter_map(|line| line.strip_prefix("differs     "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+
+        assert_eq!(
+            told().await,
+            [
+                "data.lines[0].amount: 100.00 first, 90.00 here",
+                "data.paid: nothing first, 90.00 here",
+            ]
+        );
+        corrupt(&pool, "UPDATE inbox SET body = NULL WHERE id = 'e4' AND outcome = 'applied'")
+            .await;
+        assert_eq!(told().await, ["unknown: of the first event of its name no message was kept"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_time_far_ahead_of_the_clock_is_pointed_out_7_3() {
+    with_books(async |pool| {
+        let says = async |time: &str| {
+            let sql = format!(
+                r#"UPDATE inbox SET body = '{{"specversion":"1.0","time":"{time}"}}' WHERE id = 'e4'"#
+            );
+            corrupt(&pool, &sql).await;
+            let found = explained(&pool, key(4), "shop", "e4", event_key).await.unwrap();
+            let text = render(&found[0]);
+            text.lines().find(|line| line.starts_with("occurred")).unwrap().to_owned()
+        };
+
+        // It was received a second after midnight.
+        assert_eq!(
+            says("2026-01-08T00:00:01Z").await,
+            "occurred    2026-01-05 00:00:00Z; it says 2026-01-08 00:00:01Z, 3 days after it was \
+             received, which counts as now, rule 7.3: is the sender's clock right?"
+        );
+        assert!(says("2026-01-05T00:01:01Z").await.contains(", 1 minute after it was received"));
+        assert_eq!(says("2026-01-05T00:01:00Z").await, "occurred    2026-01-05 00:00:00Z");
+    })
+    .await;
+}
+
 /// Notices are found by their numbers, whatever was pruned before and came since.
 #[tokio::test]
 async fn what_was_told_of_an_event_is_found_among_many_notices() {
