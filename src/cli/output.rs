@@ -121,6 +121,34 @@ pub(super) fn lines(table: &Table) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// At most `max` characters, the middle left out.
+pub(super) fn shortened(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    if count <= max {
+        return text.to_owned();
+    }
+    let kept = max.saturating_sub(1);
+    let tail = kept.div_euclid(2);
+    let head: String = text.chars().take(kept.saturating_sub(tail)).collect();
+    let tail: String = text.chars().skip(count.saturating_sub(tail)).collect();
+    format!("{head}…{tail}")
+}
+
+/// Lines of at most `max` characters; a word that is longer stands alone.
+pub(super) fn wrapped(text: &str, max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let Some(line) = lines.last_mut() else { break };
+        let long = line.chars().count().saturating_add(1).saturating_add(word.chars().count());
+        match (line.is_empty(), long <= max) {
+            (true, _) => line.push_str(word),
+            (false, true) => *line = format!("{line} {word}"),
+            (false, false) => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// An instant to the second, which is what people read.
 pub(super) fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()

@@ -6,9 +6,15 @@ use sqlx::PgPool;
 
 use super::desk::{DiscardArgs, ReleaseArgs, reason, run_discard, run_release};
 use super::explain::{source_and_id, what_to_do};
-use super::output::{CommandError, Ending, Output, counted, lines, others, seconds, table};
+use super::output::{CommandError, Ending, Output, counted, others, seconds, shortened, wrapped};
 use super::{CliError, Context, Exit};
-use crate::store::desk::{Closed, ParkedList, ParkedMessage, ParkedQuery, list, show};
+use crate::store::desk::{Closed, Parked, ParkedList, ParkedMessage, ParkedQuery, list, show};
+
+/// The narrowest terminal that people use.
+const WIDTH: usize = 80;
+const INDENT: &str = "  ";
+/// Leaves room for a type beside it; a source with a UUID fits.
+const NAME_MAX_CHARS: usize = 56;
 
 /// Events that could not be applied.
 #[derive(Clone, Debug, clap::Args)]
@@ -117,28 +123,32 @@ pub fn render_list(found: &ParkedList, args: &ListArgs) -> String {
     if found.events.is_empty() {
         return format!("no event {state}{why}");
     }
-    let header = ["event", "type", "reason", "detail", "state", "parked"];
-    let mut events = table(&header, &[]);
-    for event in &found.events {
-        events.add_row([
-            format!("{}/{}", event.source, event.id),
-            event.kind.clone(),
-            event.reason.clone(),
-            event.detail.clone(),
-            event.state.clone(),
-            seconds(event.parked_at),
-        ]);
-    }
-    let mut text = lines(&events);
+    let mut text: String = found.events.iter().map(entry).collect();
     let count = u64::try_from(found.count).unwrap_or(0);
     if let Some(rest) = others(found.events.len(), count) {
         let _ = writeln!(text, "and {} more; see --limit", counted(rest, "event"));
     }
     text.push_str(
         "\nthe message of one: creditd parked show SOURCE/ID\n\
-         once it is mended: creditd parked release SOURCE/ID; to give it up: creditd parked \
-         discard SOURCE/ID --reason TEXT\n",
+         once it is mended:  creditd parked release SOURCE/ID\n\
+         to give it up:      creditd parked discard SOURCE/ID --reason TEXT\n",
     );
+    text
+}
+
+/// One event, no wider than a terminal: what it is, then why it waits.
+fn entry(event: &Parked) -> String {
+    let name = shortened(&format!("{}/{}", event.source, event.id), NAME_MAX_CHARS);
+    let state = match event.state.as_str() {
+        "open" => "parked",
+        other => other,
+    };
+    let mut text = format!("{}\n", format!("{name}  {}", event.kind).trim_end());
+    let why =
+        format!("{state} as {} at {}: {}", event.reason, seconds(event.parked_at), event.detail);
+    for line in wrapped(&why, WIDTH.saturating_sub(INDENT.len())) {
+        let _ = writeln!(text, "{INDENT}{line}");
+    }
     text
 }
 

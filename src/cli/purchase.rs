@@ -29,7 +29,7 @@ pub async fn run(
     let found = find(pool, &args.reference).await?;
     output.answer(&found, || match found.is_empty() {
         true => format!("no purchase is known as {}{}", args.reference, no_kind(&args.reference)),
-        false => found.iter().map(render).collect::<Vec<_>>().join("\n"),
+        false => found.iter().map(|one| beside(one, &found)).collect::<Vec<_>>().join("\n"),
     })?;
     Ok(match found.is_empty() {
         true => Ending::Wrong,
@@ -44,6 +44,14 @@ fn no_kind(reference: &str) -> String {
             format!("; {kind} is no kind: invoice, payment, order, other")
         }
         Some(_) | None => String::new(),
+    }
+}
+
+/// Where the reference means several purchases, each says whose it is.
+fn beside(found: &PurchaseFound, all: &[PurchaseFound]) -> String {
+    match &found.namespace {
+        Some(namespace) if all.len() > 1 => format!("in namespace {namespace}: {}", render(found)),
+        Some(_) | None => render(found),
     }
 }
 

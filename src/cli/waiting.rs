@@ -92,7 +92,7 @@ pub fn render(found: &WaitingList) -> String {
             seconds(event.waiting_since),
             format!("{}/{}", event.source, event.id),
             says(event),
-            event.references.join(", "),
+            of(event),
         ]);
     }
     let mut text = lines(&events);
@@ -105,6 +105,17 @@ pub fn render(found: &WaitingList) -> String {
          SOURCE/ID --reason TEXT\n",
     );
     text
+}
+
+/// A source may share the namespace of another, and that is where its payment is expected.
+fn of(event: &Waiting) -> String {
+    let references = event.references.join(", ");
+    match &event.namespace {
+        Some(namespace) if *namespace != event.source => {
+            format!("{references} in namespace {namespace}")
+        }
+        Some(_) | None => references,
+    }
 }
 
 fn says(event: &Waiting) -> String {

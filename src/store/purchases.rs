@@ -13,6 +13,8 @@ use crate::ledger::{Currency, Money, RefundClaim, Timestamp};
 pub struct PurchaseFound {
     /// Each with its kind: invoice in_1.
     pub references: Vec<String>,
+    /// Whose references they are; another namespace may use the same.
+    pub namespace: Option<String>,
     pub order_id: Option<String>,
     /// `None`: not paid yet, what claims wait.
     pub sale: Option<SaleFound>,
@@ -38,7 +40,7 @@ pub struct LineFound {
     pub line_id: Option<String>,
     pub product: Option<String>,
     pub variant: Option<String>,
-    /// `None`: money that bought no credits.
+    /// `None`: money that bought no credits, paid before its package was kept.
     pub package: Option<String>,
     /// The version of the catalog whose terms hold.
     pub catalog: Option<String>,
@@ -131,7 +133,10 @@ async fn read_one(pool: &PgPool, id: i64) -> sqlx::Result<PurchaseFound> {
                  FROM creditd.purchase_reference AS reference
                  WHERE reference.purchase_id = purchase.purchase_id
                  ORDER BY reference.kind, reference.value
-             ) AS called
+             ) AS called,
+             (SELECT min(reference.namespace)
+                 FROM creditd.purchase_reference AS reference
+                 WHERE reference.purchase_id = purchase.purchase_id) AS namespace
          FROM creditd.purchase
          LEFT JOIN creditd.account ON account.account_id = purchase.account_id
          WHERE purchase.purchase_id = $1",
@@ -174,6 +179,7 @@ async fn read_one(pool: &PgPool, id: i64) -> sqlx::Result<PurchaseFound> {
     );
     Ok(PurchaseFound {
         references: head.try_get("called")?,
+        namespace: head.try_get("namespace")?,
         order_id: head.try_get("order_id")?,
         sale: SaleFound::read(&head)?,
         lines: lines.bind(id).try_map(|row: PgRow| LineFound::read(&row)).fetch_all(pool).await?,

@@ -20,6 +20,8 @@ pub struct Waiting {
     /// What it waits for: the ids under which its payment is expected, each with its kind, or the
     /// usage as source/id.
     pub references: Vec<String>,
+    /// Whose those ids are; `None`: it waits for usage.
+    pub namespace: Option<String>,
     /// `None`: it reverses usage.
     pub claim: Option<RefundClaim>,
     pub currency: Option<String>,
@@ -74,7 +76,10 @@ async fn read_list(pool: &PgPool, limit: u32) -> sqlx::Result<WaitingList> {
                  FROM creditd.purchase_reference AS reference
                  WHERE reference.purchase_id = purchase.purchase_id
                  ORDER BY reference.kind, reference.value
-             ) AS called
+             ) AS called,
+             (SELECT min(reference.namespace)
+                 FROM creditd.purchase_reference AS reference
+                 WHERE reference.purchase_id = purchase.purchase_id) AS namespace
          FROM creditd.purchase
          JOIN creditd.refund ON refund.purchase_id = purchase.purchase_id
          LEFT JOIN creditd.inbox ON inbox.event_key = refund.event_key
@@ -82,7 +87,7 @@ async fn read_list(pool: &PgPool, limit: u32) -> sqlx::Result<WaitingList> {
          UNION ALL
          SELECT event_source, event_id, inbox.type, NULL, NULL, NULL,
              trim_scale(reversal.quantity)::TEXT, inbox.received_at,
-             ARRAY['usage ' || usage_source || '/' || usage_id]
+             ARRAY['usage ' || usage_source || '/' || usage_id], NULL
          FROM creditd.usage_reversal AS reversal
          JOIN creditd.inbox ON inbox.event_key = reversal.event_key
          WHERE reversal.credits IS NULL
@@ -142,6 +147,7 @@ impl Waiting {
             id: row.try_get("event_id")?,
             kind: row.try_get::<Option<String>, _>("type")?.unwrap_or_default(),
             references: row.try_get("called")?,
+            namespace: row.try_get("namespace")?,
             claim: match row.try_get::<Option<&str>, _>("claim")? {
                 Some(_) => Some(claim(row)?),
                 None => None,

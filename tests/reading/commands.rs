@@ -255,12 +255,10 @@ async fn the_desk_lists_what_is_parked_and_why() {
         let text = parked::render_list(&found, &args);
         assert!(
             text.starts_with(
-                " EVENT    TYPE               REASON           DETAIL                            "
+                "shop/e7  payment.succeeded\n  \
+                 parked as unknown_package at 2026-01-08 00:00:01Z: no package is sold as\n  \
+                 prod_7; packages: bonus-100, starter-50\n\n"
             ),
-            "{text}"
-        );
-        assert!(
-            text.contains("\n shop/e7  payment.succeeded  unknown_package  no package"),
             "{text}"
         );
         assert_eq!(
@@ -275,6 +273,39 @@ async fn the_desk_lists_what_is_parked_and_why() {
         );
         let args = parked::ListArgs { reason: Some("spent".to_owned()), ..args };
         assert_eq!(parked::render_list(&none, &args), "no event is parked as spent");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_desk_is_no_wider_than_a_terminal_and_a_uuid_is_whole() {
+    with_books(async |pool| {
+        let uuid = "019345c8-a000-7abc-8def-0123456789ab";
+        let bytes = "9e266b60b2695b6f31f207a09675a9e809b8f84d0d343545c4a025c0acba4d0f";
+        let sql = format!(
+            "UPDATE inbox SET source = 'billing', id = '{uuid}' WHERE id = 'e7';
+             INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason,
+                 occurred_at, received_at)
+             SELECT '00000000-0000-0000-0000-0000000000ff', fingerprint, 'sha-256', '{bytes}',
+                 'payment.succeeded', 'parked', 'malformed', occurred_at, received_at
+             FROM inbox WHERE id = '{uuid}';
+             INSERT INTO parked (event_key, reason, detail, parked_at)
+             VALUES ('00000000-0000-0000-0000-0000000000ff', 'malformed',
+                 repeat('a detail in many words ', 20), now())"
+        );
+        corrupt(&pool, &sql).await;
+        let query = ParkedQuery { all: false, reason: None, limit: 50 };
+        let args = parked::ListArgs { all: false, reason: None, limit: 50 };
+
+        let found = list(&pool, &query).await.unwrap();
+        let text = parked::render_list(&found, &args);
+
+        let events: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+        assert!(events.iter().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(events.contains(&format!("billing/{uuid}  payment.succeeded").as_str()), "{text}");
+        assert!(text.contains("sha-256/9e266b60"), "{text}");
+        let json = serde_json::to_string(&found).unwrap();
+        assert!(json.contains(bytes), "{json}");
     })
     .await;
 }

@@ -43,6 +43,27 @@ bought for acme, paid in USD at 2026-01-02 00:00:00Z, order o-1
     .await;
 }
 
+/// Without it, the one that waits looks like the one that was paid.
+#[tokio::test]
+async fn a_reference_of_several_namespaces_is_told_with_its_own() {
+    with_books(async |pool| {
+        corrupt(
+            &pool,
+            "UPDATE purchase_reference SET namespace = 'bank', value = 'in_1'
+             WHERE value = 'in_9'",
+        )
+        .await;
+
+        let found = find(&pool, "in_1").await.unwrap();
+        let namespaces: Vec<_> = found.iter().map(|one| one.namespace.as_deref()).collect();
+        let waits = waiting::render(&list(&pool, 50).await.unwrap());
+
+        assert_eq!(namespaces, [Some("shop"), Some("bank")]);
+        assert!(waits.contains("  invoice in_1 in namespace bank\n"), "{waits}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_purchase_is_found_by_any_of_its_references_in_every_namespace() {
     with_books(async |pool| {
