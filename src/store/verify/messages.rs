@@ -1,5 +1,5 @@
-//! Rebuilds what purchases hold from the messages that the inbox keeps (semantics 10.5), in pages
-//! by key: every applied payment has its lines, every refund, void and dispute is remembered as it
+//! Rebuilds what purchases hold from the messages that the inbox keeps (semantics 10.5), in one pass
+//! over the inbox: every applied payment has its lines, every refund, void and dispute is remembered as it
 //! was stated, and all references of one event lead to one purchase.
 //!
 //! Balances and lots are rebuilt from entries by other checks; applied plain usage keeps no
@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
-use sqlx::types::Uuid;
 
 use super::given_up::GivenUp;
 use super::recompute::{column, read_line, read_refund};
@@ -25,9 +24,6 @@ pub type Reads<'a> = dyn Fn(Vec<u8>, Option<&str>) -> Option<Request> + Send + S
 
 pub(super) const CHECK: &str = "messages";
 const RULE: &str = "purchases hold what the kept messages of applied events say";
-
-/// Messages held in memory at a time.
-const PAGE: i64 = 1000;
 
 /// Compares all purchases with the messages that made them, in one snapshot. Writes nothing.
 ///
@@ -54,13 +50,15 @@ async fn run(
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> sqlx::Result<()> {
     let mut tx = snapshot(pool).await?;
-    let (mut after, mut rows) = (Uuid::nil(), 0_u64);
+    let mut rows = 0_u64;
     let mut given_up = GivenUp::default();
+    sqlx::query(KEPT).execute(&mut *tx).await?;
     loop {
         on_progress(Progress { check: CHECK, number: 1, of: 1, rows });
-        let kept = page(&mut tx, after).await?;
-        let Some(last) = kept.last() else { break };
-        after = last.try_get("event_key")?;
+        let kept = page(&mut tx).await?;
+        if kept.is_empty() {
+            break;
+        }
         let mut told = Vec::new();
         for row in &kept {
             match read(row, reads) {
@@ -78,20 +76,18 @@ async fn run(
     tx.rollback().await
 }
 
-async fn page(tx: &mut PgConnection, after: Uuid) -> sqlx::Result<Vec<PgRow>> {
-    sqlx::query(
-        "SELECT event_key, source, id, reason, body, properties::TEXT AS properties
-         FROM inbox
-         WHERE $1 < event_key AND outcome = 'applied' AND body IS NOT NULL
-             AND type IN ('payment.succeeded', 'invoice.refunded', 'invoice.voided',
-                 'payment.disputed')
-         ORDER BY event_key
-         LIMIT $2",
-    )
-    .bind(after)
-    .bind(PAGE)
-    .fetch_all(tx)
-    .await
+/// Pages by key would each be looked for anew, and the planner may read the whole inbox for one.
+const KEPT: &str = "
+    DECLARE kept NO SCROLL CURSOR FOR
+    SELECT source, id, reason, body, properties::TEXT AS properties
+    FROM inbox
+    WHERE outcome = 'applied' AND body IS NOT NULL
+        AND type IN ('payment.succeeded', 'invoice.refunded', 'invoice.voided',
+            'payment.disputed')";
+
+/// As many messages as are held in memory at a time.
+async fn page(tx: &mut PgConnection) -> sqlx::Result<Vec<PgRow>> {
+    sqlx::query("FETCH 1000 FROM kept").fetch_all(tx).await
 }
 
 /// An event of a purchase.
