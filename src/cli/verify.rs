@@ -10,7 +10,7 @@ use super::output::{CommandError, Ending, Output, counted, others};
 use crate::catalog::Catalog;
 use crate::event::{self, Message, Sources};
 use crate::store::ReadError;
-use crate::store::verify::{BookSize, Progress, Verified, messages, verify};
+use crate::store::verify::{BookSize, Progress, Verified, accounts, messages, verify};
 
 /// Checks the whole books; reads only.
 #[derive(Clone, Debug, clap::Args)]
@@ -56,13 +56,15 @@ async fn whole(
     findings_max: usize,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Verified, ReadError> {
-    let one_more = |of: usize| of.saturating_add(1);
+    let of_messages = 2;
+    let all = |of: usize| of.saturating_add(of_messages);
     let mut of_books =
-        |progress: Progress| on_progress(Progress { of: one_more(progress.of), ..progress });
+        |progress: Progress| on_progress(Progress { of: all(progress.of), ..progress });
     let mut verified = verify(pool, findings_max, &mut of_books).await?;
-    let number = one_more(verified.checks.len());
-    let mut of_messages =
-        |progress: Progress| on_progress(Progress { number, of: number, ..progress });
+    let of = all(verified.checks.len());
+    on_progress(Progress { check: "accounts", number: of.saturating_sub(1), of, rows: 0 });
+    verified.checks.push(accounts(pool, findings_max).await?);
+    let mut of_messages = |progress: Progress| on_progress(Progress { number: of, of, ..progress });
     // Which facts a message states does not depend on what things cost.
     let no_prices = Catalog::default();
     let reads = |body, properties: Option<&str>| {

@@ -10,6 +10,7 @@
 mod given_up;
 mod messages;
 mod recompute;
+mod references;
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -74,7 +75,7 @@ macro_rules! checks {
     };
 }
 
-const CHECKS: [Check; 23] = checks! {
+const CHECKS: [Check; 24] = checks! {
     "names": "every row names an account and a unit that exist",
     "lots": "a lot holds what its entries add up to, between nothing and what was granted",
     "balances": "balance and pending are the sums of their entries, and of the lots that hold them",
@@ -86,6 +87,7 @@ const CHECKS: [Check; 23] = checks! {
     "purchases": "a purchase has references, and lines once it is paid",
     "line_lots": "a line and the lot that was granted for it name each other",
     "lines": "what is reversed of a line is what was taken from somewhere by some event",
+    "reset_marks": "the resets that are remembered were granted, and the newest is remembered",
     "revocations": "what purchases, repayments and reversals took and returned, entries moved",
     "usage_reversals": "what is reversed of usage is what its reversals say together",
     "adjustments": "who adjusted a balance and why is kept, and its entries moved as much",
@@ -98,6 +100,12 @@ const CHECKS: [Check; 23] = checks! {
     "latches_told": "every latch has its notice, and every such notice its latch",
     "expiries_told": "a coming expiry is told by its own command, and once a lot",
     "topups_told": "what was asked for was told, each request once",
+};
+
+const ACCOUNTS: Check = Check {
+    name: "accounts",
+    rule: "an account is, and sets for itself, what the newest message that tells of it says",
+    sql: include_str!("verify/accounts.sql"),
 };
 
 const RECOMPUTED: &str = "refunds";
@@ -163,6 +171,20 @@ async fn run(
     checks.push(checked);
     tx.rollback().await?;
     Ok(Verified { size, checks })
+}
+
+/// Compares what accounts are and set for themselves with the messages that said so. Writes nothing.
+///
+/// # Errors
+/// [`ReadError`] when the database does not answer. What is broken is no error.
+pub async fn accounts(pool: &PgPool, findings_max: usize) -> Result<Checked, ReadError> {
+    let run = async {
+        let mut tx = snapshot(pool).await?;
+        let checked = ACCOUNTS.run(&mut tx, findings_max).await?;
+        tx.rollback().await?;
+        Ok(checked)
+    };
+    run.await.map_err(ReadError::while_trying_to("compare the accounts with their messages"))
 }
 
 /// Nothing that is written from here on is seen.

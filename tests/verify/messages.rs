@@ -141,8 +141,75 @@ async fn a_purchase_of_another_account_is_named_10_5() {
 async fn a_message_that_was_changed_beyond_reading_is_named_10_5() {
     finds(
         "UPDATE inbox SET body = '\\x7b' WHERE id = 'e1'",
-        &["the kept message of shop/e1 would be refused: malformed: the body is not the JSON \
-            expected: EOF while parsing an object at line 1 column 1"],
+        &[
+            "invoice in_1 leads to a purchase, and no event names it",
+            "the kept message of shop/e1 would be refused: malformed: the body is not the JSON \
+            expected: EOF while parsing an object at line 1 column 1",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_total_that_no_message_charged_is_named_10_5() {
+    let charged = "charged another total than its purchase remembers";
+    finds(
+        "UPDATE purchase SET payments = '[{\"lines\":[0],\"surplus_minor\":1}]'
+         WHERE purchase_id IN (1, 4);
+         UPDATE purchase SET payments = '[]' WHERE purchase_id = 2",
+        &[
+            &format!("shop/e1 {charged}"),
+            &format!("shop/e4 {charged}"),
+            &format!("shop/e8 {charged}"),
+        ],
+    )
+    .await;
+    let taxed = r#"UPDATE inbox SET body = convert_to(replace(convert_from(body, 'UTF8'), '"in_2"',
+        '"in_2","paid":"59.50"'), 'UTF8') WHERE id = 'e4';"#;
+    finds(taxed, &[&format!("shop/e4 {charged}")]).await;
+    finds(
+        &format!(
+            "{taxed} UPDATE purchase SET payments = '[{{\"lines\":[0],\"surplus_minor\":950}}]'
+             WHERE purchase_id = 2"
+        ),
+        &[],
+    )
+    .await;
+    // Another payment named this line with others, and charged more.
+    finds(
+        "UPDATE purchase SET payments = '[{\"lines\":[0,1],\"surplus_minor\":7}]'
+         WHERE purchase_id = 2",
+        &[],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reference_that_no_event_names_is_named_10_5() {
+    finds(
+        "INSERT INTO purchase_reference VALUES ('shop', 'invoice', 'in_7', 2),
+             ('shop', 'payment', 'pay_9', 3), ('web', 'invoice', 'in_1', 77)",
+        &[
+            "invoice in_1 leads to a purchase, and no event names it",
+            "invoice in_7 leads to a purchase, and no event names it",
+            "payment pay_9 leads to a purchase, and no event names it",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reference_that_another_event_has_brought_is_not_missed_3_2() {
+    finds(
+        r#"INSERT INTO purchase_reference VALUES ('shop', 'payment', 'pay_2', 2);
+         INSERT INTO inbox (event_key, fingerprint, source, id, type, outcome, reason, occurred_at,
+             received_at, account_id, purchase_id, body)
+         SELECT '00000000-0000-0000-0000-000000000013', fingerprint, source, 'e13', type, 'applied',
+             'known', occurred_at, received_at, account_id, purchase_id,
+             convert_to(replace(replace(convert_from(body, 'UTF8'), '"e4"', '"e13"'), '"in_2"',
+                 '"in_2","payment_id":"pay_2"'), 'UTF8')
+         FROM inbox WHERE id = 'e4'"#,
+        &[],
     )
     .await;
 }

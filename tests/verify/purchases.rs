@@ -115,3 +115,70 @@ async fn a_repayment_that_no_entry_made_is_named() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_lot_that_cost_other_than_its_line_was_paid_is_named_10_5() {
+    check(
+        "UPDATE lot SET cost_minor = 10001 WHERE purchase_id = 1;
+         UPDATE lot SET currency = 'EUR' WHERE purchase_id = 2;
+         UPDATE lot SET cost_minor = NULL, currency = NULL WHERE purchase_id = 4;
+         INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining, open,
+             promotional, priority, opened_at, paid_at, paid_by, cost_minor, currency)
+         SELECT 2, 'WRD', 3, 'words', 'words', 5, 0, false, false, 50, opened_at, paid_at,
+             paid_by, 1, 'JPY' FROM lot WHERE purchase_id = 5",
+        "line_lots",
+        &[
+            "line 0 of purchase invoice in_1: cost 10000 minor units of USD but its lot 1 of CRD \
+             says 10001 of USD",
+            "line 0 of purchase invoice in_2: cost 5000 minor units of USD but its lot 2 of CRD \
+             says 5000 of EUR",
+            "line 0 of purchase invoice in_4: cost 900 minor units of JPY but its lot 1 of WRD \
+             says nothing of nothing",
+            "lot 3 of WRD of account globex: cost 1 minor units of JPY, but nobody bought it",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_that_nobody_bought_or_everybody_forgot_is_named_4_3() {
+    check(
+        "UPDATE reset_mark SET paid_by = 'invoice in_9'",
+        "reset_marks",
+        &["reset of globex/WRD in words, paid at 2026-01-11 00:00:00+00 by invoice in_9: no \
+             line granted it"],
+    )
+    .await;
+    check(
+        "DELETE FROM reset_mark",
+        "reset_marks",
+        &[
+            "reset of globex/WRD in words, paid at 2026-01-09 00:00:00+00 by invoice in_4: is \
+             not remembered, nor is a newer one",
+            "reset of globex/WRD in words, paid at 2026-01-11 00:00:00+00 by invoice in_5: is \
+             not remembered, nor is a newer one",
+        ],
+    )
+    .await;
+    check(
+        "UPDATE reset_mark SET swept_at = 1",
+        "reset_marks",
+        &["reset of globex/WRD in words, paid at 2026-01-11 00:00:00+00 by invoice in_5: is \
+             said to have come after entry 1"],
+    )
+    .await;
+    check(
+        "UPDATE purchase_line SET terms = jsonb_set(terms, '{mode,restore_forfeited}', 'true')
+         WHERE purchase_id = 5;
+         UPDATE reset_mark SET swept_at = 2, restores = 2, undone = true",
+        "reset_marks",
+        &["reset of globex/WRD in words, paid at 2026-01-11 00:00:00+00 by invoice in_5: is \
+             said to be undone, but is not fully reversed"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_reset_that_is_remembered_as_it_was_posted_is_sound_4_3() {
+    crate::sound("UPDATE reset_mark SET swept_at = 2").await;
+}

@@ -15,6 +15,10 @@ FROM (
         lot.granted IS NOT NULL AS is_there,
         lot.granted AS lot_granted,
         line.granted AS line_granted,
+        lot.cost_minor,
+        lot.currency,
+        line.paid_minor,
+        line.paid_in,
         lot.package AS lot_package,
         line.package AS line_package,
         lot.family,
@@ -27,7 +31,7 @@ FROM (
         line.period_end
     FROM (SELECT * FROM lot WHERE purchase_id IS NOT NULL) AS lot
     FULL JOIN (
-        SELECT purchase.account_id, line.*
+        SELECT purchase.account_id, purchase.currency AS paid_in, line.*
         FROM purchase_line AS line
         JOIN purchase ON purchase.purchase_id = line.purchase_id
         WHERE line.lot_no IS NOT NULL
@@ -44,6 +48,10 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('granted %s but its lot %s of %s was granted %s',
             trim_scale(whole_units(line_granted, decimals)), lot_no, kept.unit,
             trim_scale(whole_units(lot_granted, decimals))) END,
+    CASE WHEN is_there AND (paid_minor, paid_in) IS DISTINCT FROM (cost_minor, currency)
+        THEN format('cost %s minor units of %s but its lot %s of %s says %s of %s',
+            paid_minor, paid_in, lot_no, kept.unit, coalesce(cost_minor::TEXT, 'nothing'),
+            coalesce(currency, 'nothing')) END,
     CASE WHEN lot_package <> line_package
         THEN format('is package %s but its lot %s of %s is %s',
             line_package, lot_no, kept.unit, lot_package) END,
@@ -73,3 +81,9 @@ SELECT format('line %s of purchase #%s: granted %s steps without a lot', line_no
     granted)
 FROM purchase_line
 WHERE granted <> 0 AND lot_no IS NULL
+UNION ALL
+SELECT format('lot %s of %s of account %s: cost %s minor units of %s, but nobody bought it', lot_no,
+    unit, coalesce((SELECT name FROM account WHERE account.account_id = lot.account_id),
+        '#' || account_id), cost_minor, currency)
+FROM lot
+WHERE purchase_id IS NULL AND cost_minor IS NOT NULL

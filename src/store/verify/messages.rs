@@ -1,6 +1,7 @@
 //! Rebuilds what purchases hold from the messages that the inbox keeps (semantics 10.5), in one pass
 //! over the inbox: every applied payment has its lines, every refund, void and dispute is remembered as it
-//! was stated, and all references of one event lead to one purchase.
+//! was stated, all references of one event lead to one purchase, what was charged beyond the lines
+//! is known, and no reference is there that no event names.
 //!
 //! Balances and lots are rebuilt from entries by other checks; applied plain usage keeps no
 //! message, its row tells (see `causes.sql`). Reading a message needs no price, so no catalog.
@@ -12,9 +13,10 @@ use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
 use super::given_up::GivenUp;
 use super::recompute::{column, read_line, read_refund};
+use super::references::unnamed;
 use super::{Checked, Progress, snapshot};
 use crate::ledger::{
-    Asks, Command, Line, LineFacts, Payment, Reference, ReferenceKind, Refund, RefundClaim,
+    Asks, Command, Line, Payment, PaymentRecord, Reference, ReferenceKind, Refund, RefundClaim,
     RefundName, RefundRecord, Request,
 };
 use crate::store::ReadError;
@@ -73,6 +75,7 @@ async fn run(
         }
         rows = rows.saturating_add(u64::try_from(kept.len()).unwrap_or(u64::MAX));
     }
+    unnamed(&mut tx, reads, found).await?;
     tx.rollback().await
 }
 
@@ -116,7 +119,7 @@ pub(super) fn read(row: &PgRow, reads: &Reads<'_>) -> Result<Told, String> {
 }
 
 impl Told {
-    fn references(&self) -> &[Reference] {
+    pub(super) fn references(&self) -> &[Reference] {
         if let Command::Pay(payment) = &self.command {
             &payment.references
         } else if let Command::Refund(refund) = &self.command {
@@ -131,7 +134,9 @@ impl Told {
 #[derive(Default)]
 struct Holds {
     account: Option<String>,
+    /// In the order of their numbers.
     lines: Vec<Line>,
+    payments: Vec<PaymentRecord>,
     refunds: BTreeMap<RefundName, RefundRecord>,
 }
 
@@ -213,17 +218,19 @@ async fn holds(
 ) -> sqlx::Result<HashMap<i64, Holds>> {
     let mut holds: HashMap<i64, Holds> = HashMap::with_capacity(ids.len());
     let owners = sqlx::query(
-        "SELECT purchase_id, account.name
+        "SELECT purchase_id, account.name, payments::TEXT AS payments
          FROM purchase
          LEFT JOIN account USING (account_id)
          WHERE purchase_id = ANY ($1)",
     );
     for row in owners.bind(ids).fetch_all(&mut *tx).await? {
-        let purchase = Holds { account: row.try_get("name")?, ..Holds::default() };
+        let payments = serde_json::from_str(row.try_get("payments")?).unwrap_or_default();
+        let purchase = Holds { account: row.try_get("name")?, payments, ..Holds::default() };
         holds.insert(row.try_get("purchase_id")?, purchase);
     }
     let lines = sqlx::query(
-        "SELECT *, terms::TEXT AS terms_text FROM purchase_line WHERE purchase_id = ANY ($1)",
+        "SELECT *, terms::TEXT AS terms_text FROM purchase_line WHERE purchase_id = ANY ($1)
+         ORDER BY purchase_id, line_no",
     );
     for row in lines.bind(ids).fetch_all(&mut *tx).await? {
         match (holds.get_mut(&row.try_get("purchase_id")?), read_line(&row)) {
@@ -256,12 +263,30 @@ impl Holds {
         if self.account.as_deref() != Some(&*payment.account) {
             found(format!("{name} paid for {}, its purchase is another's", payment.account));
         }
-        let has = |facts: &LineFacts| self.lines.iter().any(|line| line.facts == *facts);
+        let mut named = BTreeSet::new();
         for (line, number) in payment.lines.iter().zip(0_usize..) {
-            if !has(&line.facts) {
-                found(format!("line {number} of {name} is none of its purchase's lines"));
+            // Lines that are equal are told apart by their order.
+            let is_next =
+                |(at, kept): &(usize, &Line)| kept.facts == line.facts && !named.contains(at);
+            match self.lines.iter().enumerate().find(is_next) {
+                Some((at, _)) => drop(named.insert(at)),
+                None => found(format!("line {number} of {name} is none of its purchase's lines")),
             }
         }
+        if named.len() == payment.lines.len() && !self.remembers(payment, &named) {
+            found(format!("{name} charged another total than its purchase remembers"));
+        }
+    }
+
+    /// Whether a payment of these lines is known with what it charged beyond them. One whose lines
+    /// another has named together with more of them adds nothing.
+    fn remembers(&self, payment: &Payment, named: &BTreeSet<usize>) -> bool {
+        let lines: i64 = payment.lines.iter().map(|line| line.facts.paid_minor).sum();
+        let surplus = payment.paid_minor.unwrap_or(lines).saturating_sub(lines);
+        self.payments.iter().any(|kept| {
+            named.iter().all(|line| kept.lines.contains(line))
+                && (kept.lines.len() > named.len() || kept.surplus_minor == surplus)
+        })
     }
 
     /// Of a refund that several events can tell of, a later one may have been parked or given up,
