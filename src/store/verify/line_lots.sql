@@ -48,7 +48,8 @@ CROSS JOIN LATERAL unnest(ARRAY[
         THEN format('granted %s but its lot %s of %s was granted %s',
             trim_scale(whole_units(line_granted, decimals)), lot_no, kept.unit,
             trim_scale(whole_units(lot_granted, decimals))) END,
-    CASE WHEN is_there AND (paid_minor, paid_in) IS DISTINCT FROM (cost_minor, currency)
+    CASE WHEN is_there AND line_no IS NOT NULL
+            AND (paid_minor, paid_in) IS DISTINCT FROM (cost_minor, currency)
         THEN format('cost %s minor units of %s but its lot %s of %s says %s of %s',
             paid_minor, paid_in, lot_no, kept.unit, coalesce(cost_minor::TEXT, 'nothing'),
             coalesce(currency, 'nothing')) END,
