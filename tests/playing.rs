@@ -320,6 +320,17 @@ fn a_simulation_of_nothing_ends_in_1_and_of_what_is_not_there_in_64() {
     assert_eq!(output.status.code(), Some(78));
 }
 
+/// As the examples of the manual are written; each line would have parked by itself.
+#[test]
+fn an_event_over_several_lines_is_refused_with_what_makes_it_one() {
+    let folder = folder(&[("event.json", "{\n  \"type\": \"a\"\n}\n"), ("catalog.toml", CATALOG)]);
+
+    let output = creditd(folder.path(), &["simulate", "event.json", "--config", "."]);
+
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("jq -c . event.json"));
+}
+
 /// The story that `make demo` tells, without a server.
 #[test]
 fn the_story_of_the_demo_can_be_simulated() {

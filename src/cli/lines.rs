@@ -45,11 +45,22 @@ impl Lines {
                 return Ok(None);
             }
             let text = line.trim_ascii();
+            if matches!(text, b"{" | b"[") {
+                return Err(over_several_lines(&self.path));
+            }
             if !text.is_empty() && !text.starts_with(b"#") {
                 return Ok(Some(text.to_vec()));
             }
         }
     }
+}
+
+/// Each of its lines would be an event of its own, and park.
+fn over_several_lines(path: &Path) -> CliError {
+    let path = path.display();
+    CliError::usage(format!(
+        "{path} has an event over several lines, and one event a line is read: jq -c . {path}"
+    ))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> CliError {
