@@ -303,15 +303,39 @@ pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        match store::library_says(cause).or_else(|| broker::library_says(cause)) {
-            Some(all) => {
-                text.push_str(&all);
-                break;
-            }
-            None => text.push_str(&cause.to_string()),
+        let all = store::library_says(cause).or_else(|| broker::library_says(cause));
+        source = cause.source().filter(|_| all.is_none());
+        let says = all.unwrap_or_else(|| cause.to_string());
+        // Some libraries end an error with its cause, and name that as its cause besides.
+        if !text.ends_with(&says) {
+            text.push_str(": ");
+            text.push_str(&says);
         }
-        source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{says}")]
+    struct Failed {
+        says: &'static str,
+        source: Error,
+    }
+
+    #[test]
+    fn a_cause_that_an_error_ends_with_is_not_said_again() {
+        let refused = || Error::new(ErrorKind::ConnectionRefused, "refused");
+
+        let twice = Failed { says: "could not connect: refused", source: refused() };
+        let once = Failed { says: "could not connect", source: refused() };
+
+        assert_eq!(chain(&twice), "could not connect: refused");
+        assert_eq!(chain(&once), "could not connect: refused");
+    }
 }

@@ -62,10 +62,11 @@ impl Server {
             return Err(("holds a space or a line break".to_owned(), remedy));
         }
         let url = Url::parse(text).map_err(|error| {
-            (
-                format!("is not a URL ({error})"),
-                "write @ : / # ? in a name or password as %40 %3A %2F %23 %3F",
-            )
+            let remedy = match error == url::ParseError::RelativeUrlWithoutBase {
+                true => self.wanted(),
+                false => "write @ : / # ? in a name or password as %40 %3A %2F %23 %3F",
+            };
+            (format!("is not a URL ({error})"), remedy)
         })?;
         if !self.schemes().contains(&url.scheme()) {
             return Err((format!("does not begin with {}://", self.schemes()[0]), self.wanted()));
@@ -207,6 +208,14 @@ mod tests {
 
         for (text, expected) in cases {
             assert_eq!(problem(Server::Database, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_alone_is_told_what_a_url_looks_like() {
+        for (server, begins) in [(Server::Database, "postgres://"), (Server::Broker, "amqp://")] {
+            let (_, remedy) = server.check("localhost/creditd").unwrap_err();
+            assert!(remedy.contains(begins), "{remedy}");
         }
     }
 
