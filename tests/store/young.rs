@@ -65,3 +65,33 @@ async fn plans_made_while_the_books_were_young_do_not_walk_them_later() {
     assert!(rows / events < 40, "{} rows were read for each event", rows / events);
     assert!(entries / events < 40, "{} index entries for each event", entries / events);
 }
+
+/// The relay looked through all parked notices that were ever published, at every commit.
+#[tokio::test]
+async fn the_relay_never_walks_what_is_published() {
+    const PUBLISHED: i64 = 2_000;
+    const LOOKS: i64 = 20;
+    let world = World::new().await;
+    let mut analyst = PgConnection::connect(&world.database.url()).await.unwrap();
+    let publish = |from: i64, to: i64| {
+        format!(
+            "INSERT INTO creditd.notice (notice_id, sequence, type, event_key, source, id,
+                 occurred_at, recorded_at, published_at, data)
+             SELECT gen_random_uuid(), 0, 'event.parked', gen_random_uuid(), 'shop', number::TEXT,
+                 now(), now(), now(), '{{}}'
+             FROM generate_series({from}, {to}) AS number"
+        )
+    };
+    let few = format!("{}; ANALYZE", publish(1, 2));
+    sqlx::raw_sql(AssertSqlSafe(few)).execute(&mut analyst).await.unwrap();
+    assert!(world.store.waiting_notices(None, 100).await.unwrap().is_empty());
+    sqlx::raw_sql(AssertSqlSafe(publish(3, PUBLISHED))).execute(&mut analyst).await.unwrap();
+
+    for _ in 0..LOOKS {
+        assert!(world.store.waiting_notices(None, 100).await.unwrap().is_empty());
+    }
+
+    world.store.close().await;
+    let read = rows_read(&world).await;
+    assert!(read < PUBLISHED, "{read} rows were read");
+}
