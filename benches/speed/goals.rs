@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::contender::Contender::{self, Creditd, Two};
 use crate::grid::{Grid, shown};
 use crate::load::Load;
+use crate::measure::IDLE;
 use crate::report::{CLOCKS, Report, Section, peak, ready};
 use crate::steady::{Spread, Subject};
 
@@ -74,6 +75,7 @@ fn delays(report: &Report) -> Vec<Goal> {
     let p50: fn(&Spread) -> Duration = |spread| spread.p50;
     let p99: fn(&Spread) -> Duration = |spread| spread.p99;
     let wanted = [
+        ("notice received from an idle system, p99", IDLE, told, p99, 20.0),
         ("committed at 500/s, p50", 500, committed, p50, 4.0),
         ("committed at 500/s, p99", 500, committed, p99, 15.0),
         ("notice received at 500/s, p99", 500, told, p99, 20.0),

@@ -92,9 +92,15 @@ struct Options {
     /// Entries of the ledger that is grown; a tenth as many accounts
     #[arg(long, default_value_t = 10_000_000)]
     entries: usize,
+    /// Leaves the grown ledger unproven: `creditd verify` takes a minute for each million entries
+    #[arg(long)]
+    unproven: bool,
     /// How long events are kept coming at each steady rate
     #[arg(long, default_value_t = 15)]
     seconds: u64,
+    /// Only these steady rates, in events a second
+    #[arg(long, value_delimiter = ',', default_values_t = measure::RATES)]
+    rate: Vec<usize>,
     /// Transactions at once of the consumers with one transaction a message
     #[arg(long, env = "CREDITD_BENCH_PARALLEL", default_value_t = 16)]
     parallel: u32,

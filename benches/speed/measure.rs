@@ -19,8 +19,14 @@ pub(crate) struct Results {
     pub(crate) latencies: Vec<Latency>,
 }
 
-/// Steady rates, in events a second.
-const RATES: [usize; 2] = [500, 2_000];
+/// Steady rates, in events a second: an idle system, in which each event comes alone, and busier
+/// ones.
+pub(crate) const RATES: [usize; 3] = [IDLE, 500, 2_000];
+
+/// Slow enough that nothing else is in work when an event comes.
+pub(crate) const IDLE: usize = 50;
+/// So that enough payments come at that rate.
+const IDLE_LASTS_TIMES: u64 = 3;
 
 struct Bench<'a> {
     world: &'a World,
@@ -197,7 +203,8 @@ impl Bench<'_> {
     }
 
     async fn latencies(&mut self, round: usize) -> Fallible<()> {
-        for rate in RATES {
+        for rate in self.options.rate.iter().copied() {
+            let times = if rate == IDLE { IDLE_LASTS_TIMES } else { 1 };
             for subject in [Subject::Floor, Subject::Creditd] {
                 let who = format!("{subject:?}").to_lowercase();
                 eprintln!("run {round} of {}: {rate} a second, {who}", self.options.runs);
@@ -207,7 +214,7 @@ impl Bench<'_> {
                     database: &database,
                     subject,
                     rate,
-                    lasts: Duration::from_secs(self.options.seconds),
+                    lasts: Duration::from_secs(self.options.seconds.saturating_mul(times)),
                     accounts: self.options.events,
                 };
                 let latency = steady.run().await?;
@@ -228,7 +235,9 @@ impl Bench<'_> {
             self.race(&database, &history).await?;
         }
         grown::multiply(self.world, &database, copies).await?;
-        self.world.creditd(&database, &["verify"]).await?;
+        if !self.options.unproven {
+            self.world.creditd(&database, &["verify"]).await?;
+        }
         for round in 1..=self.options.runs {
             for load in loads {
                 self.announce(*load, Contender::Creditd, round);
