@@ -1,15 +1,16 @@
 //! From queue to books: gathers what has arrived, decides it in memory, writes it in sets.
 //!
-//! One round at a time is in work while the next one is gathered and decoded beside it. A large
-//! round is cut into lanes by account, so that two transactions never wait for one account and the
-//! events of one account keep the order in which they arrived. A round is acknowledged as a whole,
-//! after its last commit, never before.
+//! A round is in work while the next one is gathered and decoded beside it; tiny ones are written
+//! beside each other (`rounds`). A large round is cut into lanes by account, so that two
+//! transactions never wait for one account and the events of one account keep the order in which
+//! they arrived. Acknowledged is what ended with its round's last commit, never before.
 //!
 //! | bound | is | why |
 //! | --- | --- | --- |
 //! | round | what has arrived, at most an eighth less than a batch for every worker | nothing lingers: one event alone is a round; under a backlog a round fills every lane |
+//! | rounds at once | one; while none has more than 5 events, one for each worker | a tiny transaction waits for round trips and the disk; a larger one is worth waiting for, since what comes meanwhile is cheaper together |
 //! | lanes | one below 200 events, else one for each worker | a second transaction costs more than it saves there |
-//! | batch | at most `batch_max` events, one transaction | twelve round trips and one fsync are shared by all of it; beyond 2,000, memory grows faster than speed |
+//! | batch | at most `batch_max` events, one transaction | six to nine round trips and one fsync are shared by all of it; beyond 2,000, memory grows faster than speed |
 //! | workers | 2 | while one waits for its fsync the other has the processor; a third gains nothing on two processors |
 //! | prefetch | two full rounds | one is written while the next arrives and is decoded |
 //!
@@ -35,6 +36,7 @@ use super::clock::Flow;
 use super::lanes::{Arrived, lanes};
 use super::poster::{Poster, Settled};
 use super::retry::Retry;
+use super::rounds::{Finished, RoundNo, Rounds};
 use super::shutdown::Shutdown;
 use crate::broker::{
     BrokerError, BrokerSettings, Delivery, Settler, Subscription, ensure_topology,
@@ -129,9 +131,8 @@ impl Intake {
         let mut session = Session {
             intake: self,
             settler: subscription.settler(),
-            staged: Vec::new(),
+            rounds: Rounds::new(self.workers),
             running: JoinSet::new(),
-            in_work: Vec::new(),
             is_narrow: prefetch < self.broker.prefetch,
         };
         let mut subscription = subscription;
@@ -177,11 +178,9 @@ enum Ended {
 struct Session<'a> {
     intake: &'a Intake,
     settler: Settler,
-    /// Gathered and decoded, waiting for the round in work.
-    staged: Vec<Arrived>,
-    running: JoinSet<Option<Vec<Settled>>>,
-    /// Delivery tags of the round in work.
-    in_work: Vec<u64>,
+    rounds: Rounds,
+    /// Lanes of the rounds in work.
+    running: JoinSet<Option<(RoundNo, Vec<Settled>)>>,
     /// Reading one message at a time, to get past one that can't be read.
     is_narrow: bool,
 }
@@ -194,29 +193,25 @@ impl Session<'_> {
         shutdown: &mut Shutdown,
     ) -> Result<Ended, BrokerError> {
         let round_max = round_max(self.intake.batch_max, self.intake.workers);
-        let mut settled = Vec::new();
         loop {
             beat.touch();
-            let is_idle = self.running.is_empty();
-            if is_idle && shutdown.is_requested() {
-                return Ok(Ended::Stopped); // what is staged was never acknowledged and comes again
-            }
-            if is_idle && !self.staged.is_empty() {
+            if !shutdown.is_requested() {
                 self.start_round(shutdown);
+            } else if self.rounds.is_idle() {
+                return Ok(Ended::Stopped); // what is staged was never acknowledged and comes again
             }
             let flow = self.tell_flow();
             let nap = match flow.is_busy || flow.has_been_empty {
                 true => TOUCH_EVERY,
                 false => EMPTY_AFTER,
             };
-            let room = round_max.saturating_sub(self.staged.len());
+            let room = round_max.saturating_sub(self.rounds.staged());
             tokio::select! {
                 biased;
                 Some(done) = self.running.join_next() => match done {
-                    Ok(Some(lane)) => {
-                        settled.extend(lane);
-                        if self.running.is_empty() {
-                            self.settle(std::mem::take(&mut settled)).await?;
+                    Ok(Some((no, settled))) => {
+                        if let Some(finished) = self.rounds.end_lane(no, settled) {
+                            self.settle(finished).await?;
                             if self.is_narrow {
                                 return Ok(Ended::Read);
                             }
@@ -240,7 +235,7 @@ impl Session<'_> {
 
     /// Lets the clock know whether a round is in work.
     fn tell_flow(&self) -> Flow {
-        let is_busy = !(self.running.is_empty() && self.staged.is_empty());
+        let is_busy = !(self.rounds.is_idle() && self.rounds.staged() == 0);
         let flow = &self.intake.flow;
         flow.send_if_modified(|flow| std::mem::replace(&mut flow.is_busy, is_busy) != is_busy);
         *flow.borrow()
@@ -251,14 +246,19 @@ impl Session<'_> {
         let redelivered = deliveries.iter().filter(|delivery| delivery.redelivered).count();
         self.intake.metrics.redelivered(u64::try_from(redelivered).unwrap_or(u64::MAX));
         let decoded = deliveries.into_iter().map(|delivery| self.intake.decode(&catalog, delivery));
-        self.staged.extend(decoded);
+        self.rounds.stage(decoded);
     }
 
     fn start_round(&mut self, shutdown: &Shutdown) {
-        let round = std::mem::take(&mut self.staged);
-        self.in_work = round.iter().map(|arrived| arrived.tag).collect();
+        let round = self.rounds.next();
+        if round.is_empty() {
+            return;
+        }
         debug!(events = round.len(), "round begins");
-        for lane in lanes(round, self.intake.workers, self.intake.batch_max) {
+        let no = self.rounds.begin(&round);
+        let lanes = lanes(round, self.intake.workers, self.intake.batch_max);
+        self.rounds.cut(no, lanes.len());
+        for lane in lanes {
             let poster = Poster {
                 store: self.intake.store.clone(),
                 catalog: self.intake.catalog.borrow().clone(),
@@ -267,22 +267,19 @@ impl Session<'_> {
                 wake: self.intake.wake.clone(),
                 shutdown: shutdown.clone(),
             };
-            self.running.spawn(poster.post_all(lane));
+            self.running.spawn(async move { Some((no, poster.post_all(lane).await?)) });
         }
     }
 
     /// Tells the broker what became of the round: what can't be kept is dead-lettered first,
     /// because an acknowledgement would cover it.
-    async fn settle(&mut self, settled: Vec<Settled>) -> Result<(), BrokerError> {
+    async fn settle(&mut self, Finished { settled, through }: Finished) -> Result<(), BrokerError> {
         for one in &settled {
             if one.is_dead_letter {
                 self.settler.dead_letter(one.tag).await?;
                 self.intake.metrics.dead_lettered(1);
             }
         }
-        match self.in_work.iter().max() {
-            Some(last) => self.settler.ack_through(*last).await,
-            None => Ok(()),
-        }
+        self.settler.ack_through(through).await
     }
 }

@@ -56,6 +56,29 @@ fn batches(lane: Vec<Arrived>, batch_max: usize) -> Vec<Vec<Arrived>> {
     batches
 }
 
+/// The account that an event names, if it names one.
+pub(super) fn account(request: &Request) -> Option<&Name> {
+    match &request.asks {
+        Asks::Command(Command::Use(usage)) => Some(&usage.account),
+        Asks::Command(Command::Pay(payment)) => Some(&payment.account),
+        Asks::Command(Command::Adjust(adjustment)) => Some(&adjustment.account),
+        Asks::Command(Command::Update(update)) => Some(&update.account),
+        Asks::Command(Command::Time(due)) => Some(&due.account),
+        Asks::Command(Command::Fail(failure)) => Some(&failure.account),
+        Asks::Command(Command::Unread(payment)) => Some(&payment.account),
+        Asks::Command(
+            Command::Refund(_)
+            | Command::ReverseUsage(_)
+            | Command::Release(_)
+            | Command::Discard(_)
+            | Command::Forget(_),
+        )
+        | Asks::Nothing
+        | Asks::Noted
+        | Asks::Rejected(_) => None,
+    }
+}
+
 /// In which lane what names an account went, for what follows it and names none.
 struct Known {
     purchases: HashMap<Reference, usize>,
@@ -71,45 +94,44 @@ impl Known {
         });
         Self { purchases: HashMap::new(), reversed: reversed.collect() }
     }
+
+    /// What refunds and reversals will follow.
+    fn note(&mut self, request: &Request, lane: usize) {
+        match &request.asks {
+            Asks::Command(Command::Pay(payment)) => {
+                self.purchases.extend(payment.references.iter().map(|name| (name.clone(), lane)));
+            }
+            Asks::Command(Command::Use(_)) => {
+                if let Some(reversed) = self.reversed.get_mut(&request.key) {
+                    *reversed = Some(lane);
+                }
+            }
+            Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {}
+        }
+    }
 }
 
 /// A refund follows the payment of the same purchase in the round, a reversal its usage; two lanes
 /// that still meet at one account only wait for each other in the database.
 fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
+    if let Some(account) = account(request) {
+        let lane = hashed(account, count);
+        known.note(request, lane);
+        return lane;
+    }
     match &request.asks {
-        Asks::Command(Command::Adjust(adjustment)) => hashed(&adjustment.account, count),
-        Asks::Command(Command::Update(update)) => hashed(&update.account, count),
-        Asks::Command(Command::Time(due)) => hashed(&due.account, count),
-        Asks::Command(Command::Use(usage)) => {
-            let lane = hashed(&usage.account, count);
-            if let Some(reversed) = known.reversed.get_mut(&request.key) {
-                *reversed = Some(lane);
-            }
-            lane
-        }
         Asks::Command(Command::ReverseUsage(reversal)) => {
             let drawn = known.reversed.get(&reversal.usage).copied().flatten();
             drawn.unwrap_or_else(|| hashed(&reversal.usage, count))
-        }
-        Asks::Command(Command::Fail(failure)) => hashed(&failure.account, count),
-        Asks::Command(Command::Unread(payment)) => hashed(&payment.account, count),
-        Asks::Command(Command::Pay(payment)) => {
-            let lane = hashed::<Name>(&payment.account, count);
-            for reference in &payment.references {
-                known.purchases.insert(reference.clone(), lane);
-            }
-            lane
         }
         Asks::Command(Command::Refund(refund)) => {
             let mut references = refund.references.iter();
             let paid = references.find_map(|reference| known.purchases.get(reference));
             paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
         }
-        // An operator's commands do not come from a queue.
-        Asks::Command(Command::Release(_) | Command::Discard(_) | Command::Forget(_))
-        | Asks::Nothing
-        | Asks::Noted
-        | Asks::Rejected(_) => hashed(&request.name, count),
+        Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {
+            hashed(&request.name, count)
+        }
     }
 }
 

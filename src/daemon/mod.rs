@@ -13,6 +13,7 @@ mod poster;
 mod pruner;
 mod relay;
 pub mod retry;
+mod rounds;
 pub mod shutdown;
 
 use std::error::Error;
