@@ -165,7 +165,7 @@ impl Book {
         for id in ids {
             found.push(self.purchases.get(&id).ok_or_else(|| not_loaded("purchase"))?);
         }
-        // The one that has granted keeps its row; else the oldest does.
+        // The one that has granted keeps its row; else the one with the lowest number.
         found.sort_by_key(|purchase| (purchase.sale.is_none(), purchase.id));
         let mut found = found.into_iter().cloned();
         let mut joined = match found.next() {

@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, HashSet};
 use super::columns::{Columns, Names, at, column, json};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{Account, AccountId, AccountKind, Change, EventName, Name, Stamped, Timestamp};
+use super::writer::{Kind, Writer};
+use crate::ledger::{
+    Account, AccountId, AccountKind, Change, EventName, Name, Reference, Stamped, Timestamp,
+};
 
-/// Locks and reads the accounts of these names and ids, in the one order in which every daemon
-/// does: by id. Names that nobody has are missing from the answer.
+/// Locks and reads the accounts of these names and ids, and those that own what the references name
+/// by now, in the one order in which every daemon does: by id. Names that nobody has are missing
+/// from the answer.
 pub(super) async fn lock(
     tx: &mut Session,
     wanted: &[Name],
     ids: &[AccountId],
+    references: &[Reference],
     names: &mut Names,
 ) -> Result<Vec<Account>, StoreError> {
     // "+ 0" keeps the planner from walking all accounts in the order of their key.
@@ -22,12 +27,29 @@ pub(super) async fn lock(
              display_name, display_name_at, display_name_source, display_name_event,
              notice_sequence, declines::TEXT, settings::TEXT
          FROM account
-         WHERE name = ANY($1) OR account_id = ANY($2)
+         WHERE name = ANY($1)
+             OR account_id = ANY ($2::BIGINT[] || ARRAY(
+                 SELECT account_id
+                 FROM purchase
+                 WHERE purchase_id = ANY (ARRAY(
+                     SELECT purchase_id
+                     FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[])
+                         AS wanted (namespace, kind, value)
+                     JOIN purchase_reference
+                         ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
+                         AND purchase_reference.kind = wanted.kind
+                         AND purchase_reference.value = wanted.value
+                 ))
+                     AND account_id + 0 IS NOT NULL
+             ))
          ORDER BY account_id + 0
          FOR NO KEY UPDATE",
     )
     .bind(column(wanted, |name| &**name))
-    .bind(column(ids, |id| id.0));
+    .bind(column(ids, |id| id.0))
+    .bind(column(references, |reference| &*reference.namespace))
+    .bind(column(references, |reference| reference.kind.code()))
+    .bind(column(references, |reference| &*reference.value));
     let rows = tx.rows("lock accounts", statement).await?;
     rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
 }
@@ -61,24 +83,27 @@ pub(super) async fn open(
 }
 
 /// Takes back accounts that this transaction opened for events that came to nothing.
-pub(super) async fn close(tx: &mut Session, unused: &[AccountId]) -> Result<(), StoreError> {
+pub(super) async fn close(writer: &mut Writer<'_>, unused: &[AccountId]) -> Result<(), StoreError> {
     if unused.is_empty() {
         return Ok(());
     }
     let statement = sqlx::query("DELETE FROM account WHERE account_id = ANY($1)")
         .bind(column(unused, |id| id.0));
-    tx.run("take unused accounts back", statement).await.map(|_| ())
+    writer.run("take unused accounts back", statement).await.map(|_| ())
 }
 
-pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<(), StoreError> {
+pub(super) async fn update(
+    writer: &mut Writer<'_>,
+    accounts: &[&Account],
+) -> Result<(), StoreError> {
     let changed: Vec<&Account> =
         accounts.iter().copied().filter(|account| account.change != Change::None).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
     let declines = json_unless_empty(&changed, |account| &account.declines)?;
     let settings = json_unless_empty(&changed, |account| &account.settings)?;
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Notice,
+        changed.len(),
+        "write accounts",
         "UPDATE account
          SET kind = new.kind,
              kind_at = new.kind_at,
@@ -98,20 +123,23 @@ pub(super) async fn update(tx: &mut Session, accounts: &[&Account]) -> Result<()
              display_name, display_name_at, display_name_source, display_name_event,
              notice_sequence, declines, settings)
          WHERE account.account_id = ANY (ARRAY[new.account_id])",
-    )
-    .bind(column(&changed, |account| account.id.0))
-    .bind(column(&changed, |account| account.kind.value.code()))
-    .bind(column(&changed, |account| said_at(&account.kind)))
-    .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.source)))
-    .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.id)))
-    .bind(column(&changed, |account| account.display_name.value.as_deref()))
-    .bind(column(&changed, |account| said_at(&account.display_name)))
-    .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.source)))
-    .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.id)))
-    .bind(column(&changed, |account| account.notice_sequence))
-    .bind(declines)
-    .bind(settings);
-    tx.run("write accounts", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&changed, |account| account.id.0))
+        .bind(column(&changed, |account| account.kind.value.code()))
+        .bind(column(&changed, |account| said_at(&account.kind)))
+        .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.source)))
+        .bind(column(&changed, |account| said_by(&account.kind).map(|by| &*by.id)))
+        .bind(column(&changed, |account| account.display_name.value.as_deref()))
+        .bind(column(&changed, |account| said_at(&account.display_name)))
+        .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.source)))
+        .bind(column(&changed, |account| said_by(&account.display_name).map(|by| &*by.id)))
+        .bind(column(&changed, |account| account.notice_sequence))
+        .bind(declines)
+        .bind(settings);
+    writer.write(part).await
 }
 
 /// Maps that most accounts leave empty, as columns of JSON.

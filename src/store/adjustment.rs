@@ -2,11 +2,11 @@
 
 use super::columns::{at, column, key};
 use super::error::StoreError;
-use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{AdjustmentRecord, Timestamp};
 
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     adjustments: &[AdjustmentRecord],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -29,5 +29,5 @@ pub(super) async fn insert(
     .bind(column(adjustments, |one| &*one.actor))
     .bind(column(adjustments, |one| at(one.occurred_at)))
     .bind(at(now));
-    tx.run("write adjustments", statement).await.map(|_| ())
+    writer.run("write adjustments", statement).await.map(|_| ())
 }

@@ -2,58 +2,46 @@
 
 use std::collections::HashMap;
 
-use super::columns::{Columns, Names, at, column, credits_array};
+use super::columns::{Columns, at, column, credits_array};
 use super::error::StoreError;
 use super::row_at::{self, RowAt};
-use super::session::Session;
+use super::writer::{Kind, Write, Writer};
 use crate::ledger::{AccountId, Balance, Change, Credits, LotNo, Name, Timestamp};
 
 /// Where the rows of loaded balances lie.
 pub(super) type RowsAt = HashMap<(AccountId, Name), RowAt>;
 
-/// All balances of accounts that are locked.
-pub(super) async fn load(
-    tx: &mut Session,
-    accounts: &[AccountId],
-    names: &mut Names,
-) -> Result<Vec<(RowAt, Balance)>, StoreError> {
-    let statement = sqlx::query(
-        "SELECT ctid, account_id, unit, balance, overdraft, pending, entry_seq, last_lot, last_repayment,
-             latched, depleted, peak, told::TEXT, asking::TEXT, look_at, held
-         FROM balance
-         WHERE account_id = ANY($1)",
-    )
-    .bind(column(accounts, |id| id.0));
-    let rows = tx.rows("load balances", statement).await?;
-    rows.iter()
-        .map(|row| {
-            let mut columns = Columns::of(row);
-            let row_at = columns.next()?;
-            let id = AccountId(columns.next()?);
-            let mut balance = Balance::new(id, columns.name(names)?);
-            balance.balance = columns.credits()?;
-            balance.overdraft = columns.credits()?;
-            balance.pending = columns.credits()?;
-            balance.entry_seq = columns.next()?;
-            balance.last_lot = LotNo(columns.next()?);
-            balance.last_repayment = columns.next()?;
-            let latched: Vec<i64> = columns.next()?;
-            balance.latched = latched.into_iter().map(Credits::from_steps).collect();
-            balance.depleted = columns.next()?;
-            balance.peak = columns.credits()?;
-            balance.told = state(columns.next()?)?;
-            balance.asking = state(columns.next()?)?;
-            balance.look_at = columns.at_or_none()?;
-            balance.is_held = columns.next()?;
-            balance.change = Change::None;
-            Ok((row_at, balance))
-        })
-        .collect()
+/// How many columns [`read`] reads.
+pub(super) const COLUMNS: usize = 13;
+
+/// From the columns of `super::holding`.
+pub(super) fn read(
+    account: AccountId,
+    unit: Name,
+    columns: &mut Columns<'_>,
+) -> Result<Balance, StoreError> {
+    let mut balance = Balance::new(account, unit);
+    balance.balance = columns.credits()?;
+    balance.overdraft = columns.credits()?;
+    balance.pending = columns.credits()?;
+    balance.entry_seq = columns.next()?;
+    balance.last_lot = LotNo(columns.next()?);
+    balance.last_repayment = columns.next()?;
+    let latched: Vec<i64> = columns.next()?;
+    balance.latched = latched.into_iter().map(Credits::from_steps).collect();
+    balance.depleted = columns.next()?;
+    balance.peak = columns.credits()?;
+    balance.told = state(columns.next()?)?;
+    balance.asking = state(columns.next()?)?;
+    balance.look_at = columns.at_or_none()?;
+    balance.is_held = columns.next()?;
+    balance.change = Change::None;
+    Ok(balance)
 }
 
 /// Balances that had no row. One without entries gets none: nothing has happened to it.
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     balances: &[&Balance],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -62,10 +50,10 @@ pub(super) async fn insert(
         .copied()
         .filter(|balance| balance.change == Change::New && balance.entry_seq > 0)
         .collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Purchase,
+        new.len(),
+        "write new balances",
         "INSERT INTO balance (account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched, depleted, pending, peak, told, asking, look_at,
              held, updated_at)
@@ -78,28 +66,31 @@ pub(super) async fn insert(
              AS new (account_id, unit, balance, overdraft, entry_seq, last_lot,
              last_repayment, latched, depleted, pending, peak, told, asking, look_at,
              held)",
-    )
-    .bind(column(&new, |balance| balance.account.0))
-    .bind(column(&new, |balance| &*balance.unit));
-    tx.run("write new balances", bound(statement, &new, now)).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |balance| balance.account.0))
+        .bind(column(&new, |balance| &*balance.unit));
+    writer.write(bound(part, &new, now)).await
 }
 
 pub(super) async fn update(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     balances: &[&Balance],
     loaded: &RowsAt,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let changed: Vec<&Balance> =
         balances.iter().copied().filter(|balance| balance.change == Change::Changed).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
     let row_at = |balance: &&Balance| loaded.get(&(balance.account, balance.unit.clone())).copied();
     let rows_at: Vec<RowAt> =
         changed.iter().map(row_at).collect::<Option<_>>().ok_or(row_at::NOT_LOADED)?;
     // "+ 0" leaves the planner no index to walk along instead.
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Usage,
+        changed.len(),
+        "write balances",
         "UPDATE balance
          SET balance = new.balance,
              overdraft = new.overdraft,
@@ -126,21 +117,16 @@ pub(super) async fn update(
                  unnest($15::BOOLEAN[]) AS held
          ) AS new
          WHERE balance.ctid = new.row_at AND balance.account_id + 0 = new.account_id",
-    )
-    .bind(column(&changed, |balance| balance.account.0))
-    .bind(rows_at);
-    let found = tx.run("write balances", bound(statement, &changed, now)).await?;
-    row_at::all_found(found, changed.len(), "balance")
+    ) else {
+        return Ok(());
+    };
+    let part = part.bind(column(&changed, |balance| balance.account.0)).bind(rows_at);
+    writer.write(bound(part, &changed, now).that_meets(changed.len(), "balance")).await
 }
 
 /// What is written of a balance, new or changed, besides its key.
-fn bound<'q>(
-    statement: super::session::Statement<'q>,
-    balances: &[&'q Balance],
-    now: Timestamp,
-) -> super::session::Statement<'q> {
-    statement
-        .bind(column(balances, |balance| balance.balance.steps()))
+fn bound(part: Write, balances: &[&Balance], now: Timestamp) -> Write {
+    part.bind(column(balances, |balance| balance.balance.steps()))
         .bind(column(balances, |balance| balance.overdraft.steps()))
         .bind(column(balances, |balance| balance.entry_seq))
         .bind(column(balances, |balance| balance.last_lot.0))

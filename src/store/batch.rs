@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::columns::{Columns, Names};
-use super::drawn::Came;
+use super::drawn::{self, Came};
 use super::error::StoreError;
 use super::lot::LotName;
 use super::repayment::Needed;
@@ -13,7 +13,8 @@ use super::session::Session;
 use super::wanted::Wanted;
 use super::{Arrival, Store};
 use super::{
-    account, balance, forfeit, inbox, lot, parked, purchase, purchase_line, reference, refund,
+    account, balance, forfeit, holding, inbox, lot, parked, purchase, purchase_line, reference,
+    refund,
 };
 use super::{repayment, reset_mark, revocation};
 use crate::ledger::{
@@ -64,8 +65,7 @@ impl Store {
             let mut loading = Loading::default();
             match loading.load(&mut session, arrivals).await? {
                 Held::All => {
-                    let now = clock(&mut session).await?;
-                    loading.load_owned(&mut session).await?;
+                    let now = loading.load_owned(&mut session).await?;
                     let Loading { book, loaded, .. } = loading;
                     return Ok(Batch { book, now, session, loaded });
                 }
@@ -103,19 +103,14 @@ impl Loading {
     async fn load(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<Held, StoreError> {
         self.find_reversed(tx, arrivals).await?;
         self.look_up(tx, arrivals).await?;
-        let mut owners = match self.wanted.references.is_empty() {
-            true => Vec::new(),
-            false => reference::accounts(tx, &self.wanted.references).await?,
-        };
-        owners.extend(self.came.iter().filter_map(|came| came.account));
-        if self.lock_accounts(tx, &owners).await? == Held::Moved {
+        if self.lock_accounts(tx).await? == Held::Moved {
             return Ok(Held::Moved);
         }
         if !self.wanted.names_purchases() {
             return Ok(Held::All);
         }
         if self.wanted.purchases > 0 {
-            let purchases = purchase::reserve(tx, self.wanted.purchases).await?;
+            let purchases = purchase::number(tx, self.wanted.purchases).await?;
             self.book.ids = Ids::Reserved { purchases };
         }
         self.lock_purchases(tx).await
@@ -125,8 +120,12 @@ impl Loading {
     async fn look_up(&mut self, tx: &mut Session, arrivals: &[Arrival]) -> Result<(), StoreError> {
         let keys: Vec<EventKey> = arrivals.iter().map(|arrival| arrival.request.key).collect();
         self.book.ids = Ids::Reserved { purchases: Vec::new() };
-        self.book.seen = inbox::known(tx, &keys).await?.into_iter().collect();
-        self.find_waiting(tx, arrivals).await?;
+        let awaited = drawn::awaited(arrivals);
+        let (known, is_awaited) = inbox::met(tx, &keys, &awaited).await?;
+        self.book.seen = known.into_iter().collect();
+        if is_awaited {
+            self.find_waiting(tx, &awaited).await?;
+        }
         self.look_at_desk(tx, arrivals).await?;
         let new = arrivals
             .iter()
@@ -169,17 +168,14 @@ impl Loading {
         Ok(())
     }
 
-    async fn lock_accounts(
-        &mut self,
-        tx: &mut Session,
-        owners: &[AccountId],
-    ) -> Result<Held, StoreError> {
-        let Wanted { accounts, known_accounts, .. } = &self.wanted;
-        if accounts.is_empty() && known_accounts.is_empty() && owners.is_empty() {
+    async fn lock_accounts(&mut self, tx: &mut Session) -> Result<Held, StoreError> {
+        let Wanted { accounts, known_accounts, references, .. } = &self.wanted;
+        let named: Vec<Name> = accounts.iter().chain(known_accounts).cloned().collect();
+        let came: Vec<AccountId> = self.came.iter().filter_map(|came| came.account).collect();
+        if named.is_empty() && references.is_empty() && came.is_empty() {
             return Ok(Held::All);
         }
-        let named: Vec<Name> = accounts.iter().chain(known_accounts).cloned().collect();
-        let locked = account::lock(tx, &named, owners, &mut self.names).await?;
+        let locked = account::lock(tx, &named, &came, references, &mut self.names).await?;
         let found: HashSet<&Name> = locked.iter().map(|account| &account.name).collect();
         let is_missing = |name: &&Name| !found.contains(*name);
         let mut missing: Vec<Name> =
@@ -204,6 +200,11 @@ impl Loading {
         let rows =
             purchase::lock(tx, &self.wanted.references, &self.wanted.of_lots, &mut self.names)
                 .await?;
+        if rows.is_empty() && !self.wanted.forgets {
+            // A purchase that was merged away while this waited for it has left its references to
+            // another: whoever makes a purchase of them now loses the race for their key.
+            return Ok(Held::All);
+        }
         let ids: Vec<PurchaseId> = rows.iter().map(|row| row.id).collect();
         let references =
             reference::load(tx, &ids, &self.wanted.references, &mut self.names).await?;
@@ -264,36 +265,40 @@ impl Loading {
     }
 
     /// What the locked accounts own: balances, lots that hold something, and for purchases what a reset or a
-    /// refund has to see besides.
-    async fn load_owned(&mut self, tx: &mut Session) -> Result<(), StoreError> {
+    /// refund has to see besides. Gives the time.
+    async fn load_owned(&mut self, tx: &mut Session) -> Result<Timestamp, StoreError> {
         let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
         self.load_usages(tx).await?;
-        if !ids.is_empty() {
-            for (row_at, loaded) in balance::load(tx, &ids, &mut self.names).await? {
-                let name = (loaded.account, loaded.unit.clone());
-                self.loaded.balances_at.insert(name, row_at);
-                if let Some(account) = self.accounts.get_mut(&loaded.account) {
-                    account.balances.insert(loaded.unit.clone(), Box::new(loaded));
-                }
+        if ids.is_empty() {
+            return clock(tx).await;
+        }
+        let gives_back = self.wanted.names_purchases() || !self.reversed.is_empty();
+        let holding = holding::load(tx, &ids, gives_back, &mut self.names).await?;
+        for (row_at, loaded) in holding.balances {
+            let name = (loaded.account, loaded.unit.clone());
+            self.loaded.balances_at.insert(name, row_at);
+            if let Some(account) = self.accounts.get_mut(&loaded.account) {
+                account.balances.insert(loaded.unit.clone(), Box::new(loaded));
             }
-            for place in lot::load_open(tx, &ids, &mut self.names).await? {
-                self.put_lot(place);
-            }
-            if self.wanted.names_purchases() || !self.reversed.is_empty() {
-                self.load_for_giving_back(tx, &ids).await?;
-            }
+        }
+        for place in holding.lots {
+            self.put_lot(place);
+        }
+        if gives_back {
+            self.load_for_giving_back(tx, &holding.reset).await?;
         }
         let accounts = std::mem::take(&mut self.accounts).into_values();
         self.book.accounts = accounts.map(|account| (account.name.clone(), account)).collect();
-        Ok(())
+        Ok(holding.now)
     }
 
+    /// `reset` are the accounts that resets have left their marks on.
     async fn load_for_giving_back(
         &mut self,
         tx: &mut Session,
-        ids: &[AccountId],
+        reset: &[AccountId],
     ) -> Result<(), StoreError> {
-        self.loaded.marks = reset_mark::load(tx, ids, &mut self.names).await?;
+        self.loaded.marks = reset_mark::load(tx, reset, &mut self.names).await?;
         for ((id, unit, family), pasts) in self.loaded.marks.clone() {
             if let Some(balance) = self.balance(id, &unit) {
                 balance.resets.insert(family, pasts);

@@ -41,7 +41,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn bell(&self) -> Result<Bell, StoreError> {
         let doing = "listen for notices";
-        let options = self.pool.connect_options().as_ref().clone();
+        let options = self.connections.pool.connect_options().as_ref().clone();
         // Not of the pool: a listener that is dropped while its server is silent keeps its place.
         let alone = PgPoolOptions::new()
             .max_connections(1)

@@ -81,6 +81,10 @@ impl<'r> Columns<'r> {
         Self { row, next: 0 }
     }
 
+    pub(super) fn skip(&mut self, columns: usize) {
+        self.next = self.next.saturating_add(columns);
+    }
+
     pub(super) fn next<T>(&mut self) -> Result<T, StoreError>
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,

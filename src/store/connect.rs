@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Row};
 use tokio::time::timeout;
 
 use super::error::StoreError;
+use super::kept::Connections;
 use super::nodelay::send_at_once;
 use super::session::Session;
 use crate::secret::Secret;
@@ -30,7 +31,7 @@ pub struct DatabaseSettings {
 /// The books' database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pub(super) pool: PgPool,
+    pub(super) connections: Connections,
     pub(super) deadline: Duration,
     warnings: Arc<[String]>,
 }
@@ -41,7 +42,8 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(2);
 /// A transaction in which nothing happens for this long belongs to a daemon that is gone.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(60);
 
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+/// Then a connection is replaced.
+pub(super) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 impl Store {
     /// Connects once, to tell what is wrong if something is, and keeps a pool from then on.
@@ -72,7 +74,7 @@ impl Store {
             })
             .connect_lazy_with(options);
         let deadline = settings.statement_timeout.saturating_add(DEADLINE_MARGIN);
-        Ok(Self { pool, deadline, warnings: warnings.into() })
+        Ok(Self { connections: Connections::new(pool), deadline, warnings: warnings.into() })
     }
 
     /// Connections for the commands that read the books: no part of the daemon's pool, because
@@ -103,12 +105,12 @@ impl Store {
 
     /// Closes all connections; waits for those in use.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 
     /// A connection for statements that stand alone.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
-        Session::acquire(&self.pool, self.deadline).await
+        Session::acquire(&self.connections, self.deadline).await
     }
 
     pub(super) async fn begin(&self) -> Result<Session, StoreError> {

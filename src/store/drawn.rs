@@ -60,26 +60,13 @@ impl Loading {
         Ok(())
     }
 
-    /// The reversals that wait for what arrives, or for what an operator releases, discards or
-    /// forgets.
+    /// The reversals that wait for one of these events.
     pub(super) async fn find_waiting(
         &mut self,
         tx: &mut Session,
-        arrivals: &[Arrival],
+        awaited: &[EventKey],
     ) -> Result<(), StoreError> {
-        let mut keys = column(arrivals, |arrival| arrival.request.key);
-        for arrival in arrivals {
-            match &arrival.request.asks {
-                Asks::Command(Command::Release(release)) => keys.push(release.first),
-                Asks::Command(Command::Discard(discard)) => keys.push(discard.first),
-                Asks::Command(Command::Forget(forget)) => match &forget.waits_for {
-                    WaitsFor::Usage(key, _) => keys.push(*key),
-                    WaitsFor::Payment(_) => {}
-                },
-                Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {}
-            }
-        }
-        for row in usage_reversal::waiting(tx, &keys, &mut self.names).await? {
+        for row in usage_reversal::waiting(tx, awaited, &mut self.names).await? {
             self.reversed.insert(row.reversal.usage, row.reversal.usage_name.clone());
             self.put_reversal(row);
         }
@@ -141,6 +128,23 @@ impl Loading {
             }
         }
     }
+}
+
+/// What a reversal may wait for: what arrives, and what an operator releases, discards or forgets.
+pub(super) fn awaited(arrivals: &[Arrival]) -> Vec<EventKey> {
+    let mut keys = column(arrivals, |arrival| arrival.request.key);
+    for arrival in arrivals {
+        match &arrival.request.asks {
+            Asks::Command(Command::Release(release)) => keys.push(release.first),
+            Asks::Command(Command::Discard(discard)) => keys.push(discard.first),
+            Asks::Command(Command::Forget(forget)) => match &forget.waits_for {
+                WaitsFor::Usage(key, _) => keys.push(*key),
+                WaitsFor::Payment(_) => {}
+            },
+            Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {}
+        }
+    }
+    keys
 }
 
 /// Which of these events came, and how they ended; of a name that was corrected, the newest. What

@@ -4,6 +4,7 @@ use super::columns::{Columns, Names, column};
 use super::error::StoreError;
 use super::lot::LotName;
 use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{AccountId, Balance, Change, Forfeit, LotNo, Name};
 
 /// A forfeit and the balance it belongs to.
@@ -55,7 +56,10 @@ pub(super) async fn load(
         .collect()
 }
 
-pub(super) async fn insert(tx: &mut Session, balances: &[&Balance]) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    writer: &mut Writer<'_>,
+    balances: &[&Balance],
+) -> Result<(), StoreError> {
     let new = changed(balances, Change::New);
     if new.is_empty() {
         return Ok(());
@@ -74,10 +78,13 @@ pub(super) async fn insert(tx: &mut Session, balances: &[&Balance]) -> Result<()
     .bind(column(&new, |(_, forfeit)| forfeit.credits.steps()))
     .bind(column(&new, |(_, forfeit)| forfeit.restored.steps()))
     .bind(column(&new, |(_, forfeit)| forfeit.again.steps()));
-    tx.run("write new forfeits", statement).await.map(|_| ())
+    writer.run("write new forfeits", statement).await.map(|_| ())
 }
 
-pub(super) async fn update(tx: &mut Session, balances: &[&Balance]) -> Result<(), StoreError> {
+pub(super) async fn update(
+    writer: &mut Writer<'_>,
+    balances: &[&Balance],
+) -> Result<(), StoreError> {
     let changed = changed(balances, Change::Changed);
     if changed.is_empty() {
         return Ok(());
@@ -100,7 +107,7 @@ pub(super) async fn update(tx: &mut Session, balances: &[&Balance]) -> Result<()
     .bind(column(&changed, |(_, forfeit)| forfeit.lot.0))
     .bind(column(&changed, |(_, forfeit)| forfeit.restored.steps()))
     .bind(column(&changed, |(_, forfeit)| forfeit.again.steps()));
-    tx.run("write forfeits", statement).await.map(|_| ())
+    writer.run("write forfeits", statement).await.map(|_| ())
 }
 
 fn changed<'a>(balances: &[&'a Balance], change: Change) -> Vec<(&'a Balance, &'a Forfeit)> {

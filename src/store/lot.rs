@@ -6,6 +6,7 @@ use super::columns::{Columns, Names, at, column, text_array};
 use super::error::StoreError;
 use super::row_at::{self, RowAt};
 use super::session::Session;
+use super::writer::{Kind, Writer};
 use crate::ledger::{AccountId, Change, Lot, LotNo, Money, Name, PurchaseId, ResetMark};
 
 /// A lot and where it lies, in the books and in the table.
@@ -41,25 +42,6 @@ impl LotName {
     }
 }
 
-/// The lots of accounts that are locked in which anything remains, pending ones too.
-pub(super) async fn load_open(
-    tx: &mut Session,
-    accounts: &[AccountId],
-    names: &mut Names,
-) -> Result<Vec<Place>, StoreError> {
-    let statement = sqlx::query(
-        "SELECT ctid, account_id, unit, lot_no, package, family, granted, remaining, forfeited,
-             counted, expired, pending, warned, promotional, priority, applies_to, expires_at, opened_at,
-             paid_at, paid_by, usable_since,
-             cost_minor, currency, purchase_id
-         FROM lot
-         WHERE account_id = ANY($1) AND open",
-    )
-    .bind(column(accounts, |id| id.0));
-    let rows = tx.rows("load open lots", statement).await?;
-    rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
-}
-
 /// Of these lots, the closed ones: a refund may still take from them or give back to them.
 pub(super) async fn load_closed(
     tx: &mut Session,
@@ -85,16 +67,26 @@ pub(super) async fn load_closed(
     .bind(column(wanted, |name| &*name.unit))
     .bind(column(wanted, |name| name.no.0));
     let rows = tx.rows("load closed lots", statement).await?;
-    rows.iter().map(|row| read(&mut Columns::of(row), names)).collect()
+    rows.iter()
+        .map(|row| {
+            let columns = &mut Columns::of(row);
+            Ok(Place {
+                row_at: columns.next()?,
+                account: AccountId(columns.next()?),
+                unit: columns.name(names)?,
+                lot: read(columns, names)?,
+            })
+        })
+        .collect()
 }
 
-pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), StoreError> {
+pub(super) async fn insert(writer: &mut Writer<'_>, lots: &[Row<'_>]) -> Result<(), StoreError> {
     let new: Vec<Row<'_>> =
         lots.iter().copied().filter(|row| row.lot.change == Change::New).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Purchase,
+        new.len(),
+        "write new lots",
         "INSERT INTO lot (account_id, unit, lot_no, package, family, granted, remaining,
              forfeited, counted, open, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending,
@@ -112,50 +104,53 @@ pub(super) async fn insert(tx: &mut Session, lots: &[Row<'_>]) -> Result<(), Sto
              forfeited, counted, promotional, priority, applies_to, expires_at, opened_at,
              paid_at, paid_by, cost_minor, currency, purchase_id, expired, pending, warned,
              usable_since)",
-    )
-    .bind(column(&new, |row| row.account.0))
-    .bind(column(&new, |row| &**row.unit))
-    .bind(column(&new, |row| row.lot.no.0))
-    .bind(column(&new, |row| &*row.lot.package))
-    .bind(column(&new, |row| &*row.lot.family))
-    .bind(column(&new, |row| row.lot.granted.steps()))
-    .bind(column(&new, |row| row.lot.remaining.steps()))
-    .bind(column(&new, |row| row.lot.forfeited.steps()))
-    .bind(column(&new, |row| row.lot.counted.steps()))
-    .bind(column(&new, |row| row.lot.promotional))
-    .bind(column(&new, |row| row.lot.priority))
-    .bind(column(&new, |row| text_array(&row.lot.applies_to)))
-    .bind(column(&new, |row| row.lot.expires_at.map(at)))
-    .bind(column(&new, |row| at(row.lot.opened_at)))
-    .bind(column(&new, |row| at(row.lot.paid.paid_at)))
-    .bind(column(&new, |row| &*row.lot.paid.reference))
-    .bind(column(&new, |row| row.lot.cost.map(|cost| cost.minor)))
-    .bind(column(&new, |row| row.lot.cost.as_ref().map(|cost| cost.currency.code())))
-    .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)))
-    .bind(column(&new, |row| row.lot.expired.steps()))
-    .bind(column(&new, |row| row.lot.is_pending))
-    .bind(column(&new, |row| row.lot.is_warned))
-    .bind(column(&new, |row| row.lot.usable_since));
-    tx.run("write new lots", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |row| row.account.0))
+        .bind(column(&new, |row| &**row.unit))
+        .bind(column(&new, |row| row.lot.no.0))
+        .bind(column(&new, |row| &*row.lot.package))
+        .bind(column(&new, |row| &*row.lot.family))
+        .bind(column(&new, |row| row.lot.granted.steps()))
+        .bind(column(&new, |row| row.lot.remaining.steps()))
+        .bind(column(&new, |row| row.lot.forfeited.steps()))
+        .bind(column(&new, |row| row.lot.counted.steps()))
+        .bind(column(&new, |row| row.lot.promotional))
+        .bind(column(&new, |row| row.lot.priority))
+        .bind(column(&new, |row| text_array(&row.lot.applies_to)))
+        .bind(column(&new, |row| row.lot.expires_at.map(at)))
+        .bind(column(&new, |row| at(row.lot.opened_at)))
+        .bind(column(&new, |row| at(row.lot.paid.paid_at)))
+        .bind(column(&new, |row| &*row.lot.paid.reference))
+        .bind(column(&new, |row| row.lot.cost.map(|cost| cost.minor)))
+        .bind(column(&new, |row| row.lot.cost.as_ref().map(|cost| cost.currency.code())))
+        .bind(column(&new, |row| row.lot.purchase.map(|purchase| purchase.0)))
+        .bind(column(&new, |row| row.lot.expired.steps()))
+        .bind(column(&new, |row| row.lot.is_pending))
+        .bind(column(&new, |row| row.lot.is_warned))
+        .bind(column(&new, |row| row.lot.usable_since));
+    writer.write(part).await
 }
 
 /// Only what can change of a lot, and what an index names only by its value: an update that
 /// leaves that alone stays off the indexes.
 pub(super) async fn update(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     lots: &[Row<'_>],
     loaded: &RowsAt,
 ) -> Result<(), StoreError> {
     let changed: Vec<Row<'_>> =
         lots.iter().copied().filter(|row| row.lot.change == Change::Changed).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
     let row_at = |row: &Row<'_>| loaded.get(&LotName::of(row.account, row.unit, row.lot)).copied();
     let rows_at: Vec<RowAt> =
         changed.iter().map(row_at).collect::<Option<_>>().ok_or(row_at::NOT_LOADED)?;
     // "+ 0" leaves the planner no index to walk along instead.
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Usage,
+        changed.len(),
+        "write lots",
         "UPDATE lot
          SET remaining = new.remaining,
              forfeited = new.forfeited,
@@ -175,26 +170,27 @@ pub(super) async fn update(
          WHERE lot.ctid = new.row_at
              AND lot.account_id + 0 = new.account_id
              AND lot.lot_no + 0 = new.lot_no",
-    )
-    .bind(rows_at)
-    .bind(column(&changed, |row| row.account.0))
-    .bind(column(&changed, |row| row.lot.no.0))
-    .bind(column(&changed, |row| row.lot.remaining.steps()))
-    .bind(column(&changed, |row| row.lot.forfeited.steps()))
-    .bind(column(&changed, |row| row.lot.counted.steps()))
-    .bind(column(&changed, |row| row.lot.expired.steps()))
-    .bind(column(&changed, |row| row.lot.is_pending))
-    .bind(column(&changed, |row| row.lot.is_warned))
-    .bind(column(&changed, |row| row.lot.usable_since));
-    let found = tx.run("write lots", statement).await?;
-    row_at::all_found(found, changed.len(), "lot")
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(rows_at)
+        .bind(column(&changed, |row| row.account.0))
+        .bind(column(&changed, |row| row.lot.no.0))
+        .bind(column(&changed, |row| row.lot.remaining.steps()))
+        .bind(column(&changed, |row| row.lot.forfeited.steps()))
+        .bind(column(&changed, |row| row.lot.counted.steps()))
+        .bind(column(&changed, |row| row.lot.expired.steps()))
+        .bind(column(&changed, |row| row.lot.is_pending))
+        .bind(column(&changed, |row| row.lot.is_warned))
+        .bind(column(&changed, |row| row.lot.usable_since))
+        .that_meets(changed.len(), "lot");
+    writer.write(part).await
 }
 
-fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreError> {
-    let row_at = columns.next()?;
-    let account = AccountId(columns.next()?);
-    let unit = columns.name(names)?;
-    let lot = Lot {
+/// From the columns of [`load_closed`] and `super::holding`.
+pub(super) fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Lot, StoreError> {
+    Ok(Lot {
         no: LotNo(columns.next()?),
         package: columns.name(names)?,
         family: columns.name(names)?,
@@ -222,6 +218,5 @@ fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Place, StoreErro
         },
         purchase: columns.next::<Option<i64>>()?.map(PurchaseId),
         change: Change::None,
-    };
-    Ok(Place { account, unit, lot, row_at })
+    })
 }

@@ -7,7 +7,7 @@ use super::columns::{at, column, key};
 use super::error::StoreError;
 use super::inbox::usage_run;
 use super::parked;
-use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{EventKey, Fate, Moved, Record, Rejection, Timestamp};
 
 /// How an event stands after the batch, whatever happened to it in between.
@@ -67,22 +67,22 @@ pub(super) fn released(moved: &[Moved]) -> impl Iterator<Item = &Record> {
 }
 
 pub(super) async fn save(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     moved: &[Moved],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let endings = &Ending::of(moved);
-    move_outcomes(tx, endings).await?;
+    move_outcomes(writer, endings).await?;
     let open: Vec<(EventKey, &Rejection)> = endings
         .iter()
         .filter_map(|ending| Some((ending.last.event, ending.rejection()?)))
         .collect();
-    parked::insert(tx, &open, now).await?;
-    close(tx, endings, now).await?;
-    remember_newest(tx, moved).await
+    parked::insert(writer, &open, now).await?;
+    close(writer, endings, now).await?;
+    remember_newest(writer, moved).await
 }
 
-async fn move_outcomes(tx: &mut Session, endings: &[Ending<'_>]) -> Result<(), StoreError> {
+async fn move_outcomes(writer: &mut Writer<'_>, endings: &[Ending<'_>]) -> Result<(), StoreError> {
     let records = column(endings, |ending| ending.record);
     let used = column(&records, |record| record.and_then(|record| record.used.as_ref()));
     let run = |record: &Option<&Record>| record.and_then(usage_run);
@@ -116,10 +116,14 @@ async fn move_outcomes(tx: &mut Session, endings: &[Ending<'_>]) -> Result<(), S
     .bind(column(&used, |used| used.map(|used| used.uncovered.steps())))
     .bind(column(&records, |record| run(record).map(|(first, _)| first)))
     .bind(column(&records, |record| run(record).map(|(_, last)| last)));
-    tx.run("move the outcomes of events", statement).await.map(|_| ())
+    writer.run("move the outcomes of events", statement).await.map(|_| ())
 }
 
-async fn close(tx: &mut Session, endings: &[Ending<'_>], now: Timestamp) -> Result<(), StoreError> {
+async fn close(
+    writer: &mut Writer<'_>,
+    endings: &[Ending<'_>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let statement = sqlx::query(
         "UPDATE parked
          SET state = coalesce(new.state, parked.state),
@@ -137,11 +141,11 @@ async fn close(tx: &mut Session, endings: &[Ending<'_>], now: Timestamp) -> Resu
     .bind(column(endings, |ending| ending.record.map(|record| key(EventKey(record.fingerprint.0)))))
     .bind(column(endings, |ending| key(ending.last.by)))
     .bind(at(now));
-    tx.run("close parked events", statement).await.map(|_| ())
+    writer.run("close parked events", statement).await.map(|_| ())
 }
 
 /// Of a name that was corrected, the first event leads to the newest.
-async fn remember_newest(tx: &mut Session, moved: &[Moved]) -> Result<(), StoreError> {
+async fn remember_newest(writer: &mut Writer<'_>, moved: &[Moved]) -> Result<(), StoreError> {
     let mut newest: BTreeMap<EventKey, EventKey> = BTreeMap::new();
     for one in moved {
         if let Fate::Superseded { first } = one.fate {
@@ -160,5 +164,5 @@ async fn remember_newest(tx: &mut Session, moved: &[Moved]) -> Result<(), StoreE
     )
     .bind(column(&newest, |(first, _)| key(*first)))
     .bind(column(&newest, |(_, newest)| key(*newest)));
-    tx.run("remember the newest event of a name", statement).await.map(|_| ())
+    writer.run("remember the newest event of a name", statement).await.map(|_| ())
 }

@@ -6,6 +6,7 @@ use super::columns::{Columns, at, column, key};
 use super::error::StoreError;
 use super::inbox::Ended;
 use super::session::Session;
+use super::writer::Writer;
 use super::{Arrival, Backlog, Store};
 use super::{batch, inbox, moved, notice};
 use crate::ledger::{
@@ -67,13 +68,14 @@ impl Store {
             traceparent: request.traceparent.as_deref().map(|text| Name::from(printable(text))),
             occurred_at: record.occurred_at,
         };
-        inbox::insert(&mut tx, &[Ended { record: &record, arrival }], now).await?;
-        insert(&mut tx, &[(key, rejection)], now).await?;
+        let writer = &mut Writer::new(&mut tx, None);
+        inbox::insert(writer, &[Ended { record: &record, arrival }], now).await?;
+        insert(writer, &[(key, rejection)], now).await?;
         if let Some(event) = older {
             let fate = Fate::Superseded { first: request.key };
-            moved::save(&mut tx, &[Moved { event, by: key, fate }], now).await?;
+            moved::save(writer, &[Moved { event, by: key, fate }], now).await?;
         }
-        notice::insert(&mut tx, &[render(&told)], now).await?;
+        notice::insert(writer, &[render(&told)], now).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -196,7 +198,7 @@ async fn lock(tx: &mut Session, keys: &[EventKey]) -> Result<Vec<(EventKey, OnDe
 
 /// Puts events on the desk, or there again.
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     parked: &[(EventKey, &Rejection)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -215,7 +217,7 @@ pub(super) async fn insert(
     .bind(column(parked, |(_, rejection)| rejection.reason.code()))
     .bind(column(parked, |(_, rejection)| printable(&rejection.detail)))
     .bind(at(now));
-    tx.run("write parked events", statement).await.map(|_| ())
+    writer.run("write parked events", statement).await.map(|_| ())
 }
 
 /// Postgres takes every character but one.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::columns::{Columns, Names, at, column, json};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::{Kind, Write, Writer};
 use crate::ledger::{
     Account, AccountId, Change, Name, PaymentRecord, Purchase, PurchaseId, Reference, Sale,
     Timestamp,
@@ -44,9 +45,25 @@ impl Row {
     }
 }
 
+/// Drawn from the sequence at once. Those that are not used are lost. Each is taken once; of purchases
+/// that wait and turn out to be one, the lowest keeps its row.
+const BLOCK: usize = 32;
+
 /// Numbers for purchases that a batch may come to make. Descending: the first taken from the end
-/// is the lowest.
-pub(super) async fn reserve(tx: &mut Session, count: usize) -> Result<Vec<PurchaseId>, StoreError> {
+/// is the lowest. What is left of a block waits with its connection and for no other: a server that
+/// has crashed may have forgotten that it gave them, but no connection outlives that.
+pub(super) async fn number(tx: &mut Session, count: usize) -> Result<Vec<PurchaseId>, StoreError> {
+    let mut left = tx.numbers();
+    if left.len() < count {
+        left = reserve(tx, count.max(BLOCK)).await?;
+    }
+    let taken = left.split_off(left.len().saturating_sub(count));
+    tx.keep_numbers(left);
+    Ok(taken)
+}
+
+/// Descending.
+async fn reserve(tx: &mut Session, count: usize) -> Result<Vec<PurchaseId>, StoreError> {
     let statement = sqlx::query(
         "SELECT nextval(pg_get_serial_sequence('creditd.purchase', 'purchase_id'))
          FROM generate_series(1, $1)",
@@ -106,16 +123,16 @@ pub(super) async fn lock(
 }
 
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     purchases: &[&Purchase],
     accounts: &HashMap<Name, Account>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let new = Written::of(purchases, Change::New, accounts)?;
-    if new.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Purchase,
+        new.len(),
+        "write new purchases",
         "INSERT INTO purchase (purchase_id, account_id, order_id, purchased_by, currency,
              exponent, paid_at, payments, first_seen_at)
          OVERRIDING SYSTEM VALUE
@@ -125,21 +142,22 @@ pub(super) async fn insert(
              $6::SMALLINT[], $7::TIMESTAMPTZ[], $8::TEXT[])
              AS new (purchase_id, account_id, order_id, purchased_by, currency,
              exponent, paid_at, payments)",
-    );
-    let statement = Written::bound(statement, &new).bind(at(now));
-    tx.run("write new purchases", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    writer.write(Written::bound(part, &new).bind(at(now))).await
 }
 
 pub(super) async fn update(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     purchases: &[&Purchase],
     accounts: &HashMap<Name, Account>,
 ) -> Result<(), StoreError> {
     let changed = Written::of(purchases, Change::Changed, accounts)?;
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        changed.len(),
+        "write purchases",
         "UPDATE purchase
          SET account_id = new.account_id,
              order_id = new.order_id,
@@ -153,18 +171,23 @@ pub(super) async fn update(
              AS new (purchase_id, account_id, order_id, purchased_by, currency,
              exponent, paid_at, payments)
          WHERE purchase.purchase_id = ANY (ARRAY[new.purchase_id])",
-    );
-    tx.run("write purchases", Written::bound(statement, &changed)).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    writer.write(Written::bound(part, &changed)).await
 }
 
 /// Purchases that turned out to be part of others, once nothing refers to them any more.
-pub(super) async fn delete(tx: &mut Session, absorbed: &[PurchaseId]) -> Result<(), StoreError> {
+pub(super) async fn delete(
+    writer: &mut Writer<'_>,
+    absorbed: &[PurchaseId],
+) -> Result<(), StoreError> {
     if absorbed.is_empty() {
         return Ok(());
     }
     let statement = sqlx::query("DELETE FROM purchase WHERE purchase_id = ANY($1)")
         .bind(column(absorbed, |id| id.0));
-    tx.run("merge purchases", statement).await.map(|_| ())
+    writer.run("merge purchases", statement).await.map(|_| ())
 }
 
 /// A purchase with what its columns need besides.
@@ -200,15 +223,11 @@ impl<'a> Written<'a> {
         self.purchase.sale.as_ref()
     }
 
-    fn bound<'q>(
-        statement: super::session::Statement<'q>,
-        rows: &'q [Self],
-    ) -> super::session::Statement<'q> {
+    fn bound(part: Write, rows: &[Self]) -> Write {
         let exponent = |row: &Self| {
             row.sale().map(|sale| i16::try_from(sale.currency.exponent()).unwrap_or(i16::MAX))
         };
-        statement
-            .bind(column(rows, |row| row.purchase.id.0))
+        part.bind(column(rows, |row| row.purchase.id.0))
             .bind(column(rows, |row| row.account.map(|account| account.0)))
             .bind(column(rows, |row| row.purchase.order_id.as_deref()))
             .bind(column(rows, |row| row.sale().and_then(|sale| sale.purchased_by.as_deref())))

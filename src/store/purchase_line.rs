@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::columns::{Columns, Names, at, column, json, key};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::{Kind, Writer};
 use crate::ledger::{Change, Credits, Line, LineFacts, LotNo, Name, Number, PurchaseId};
 
 /// A line and its place in its purchase, from 0.
@@ -39,17 +40,17 @@ pub(super) async fn load(
         .collect()
 }
 
-pub(super) async fn insert(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), StoreError> {
+pub(super) async fn insert(writer: &mut Writer<'_>, lines: &[Row<'_>]) -> Result<(), StoreError> {
     let new: Vec<Row<'_>> =
         lines.iter().copied().filter(|row| row.line.change == Change::New).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
     let terms = new
         .iter()
         .map(|row| row.line.terms.as_ref().map(json).transpose())
         .collect::<Result<Vec<Option<String>>, StoreError>>()?;
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Purchase,
+        new.len(),
+        "write new purchase lines",
         "INSERT INTO purchase_line (purchase_id, line_no, line_id, place, product, variant,
              quantity, paid_minor, stated_unit, stated_credits, period_end, terms, unit, package,
              lot_no, event_key, granted_at, granted, reversed, shortfall, reversed_minor)
@@ -64,39 +65,42 @@ pub(super) async fn insert(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), St
              AS new (purchase_id, line_no, line_id, place, product, variant,
              quantity, paid_minor, stated_unit, stated_credits, period_end, terms, unit, package,
              lot_no, event_key, granted_at, granted, reversed, shortfall, reversed_minor)",
-    )
-    .bind(column(&new, |row| row.purchase.0))
-    .bind(column(&new, |row| row.no))
-    .bind(column(&new, |row| row.line.facts.line_id.as_deref()))
-    .bind(column(&new, |row| row.line.place))
-    .bind(column(&new, |row| row.line.facts.product.as_deref()))
-    .bind(column(&new, |row| row.line.facts.variant.as_deref()))
-    .bind(column(&new, |row| row.line.facts.quantity.decimal()))
-    .bind(column(&new, |row| row.line.facts.paid_minor))
-    .bind(column(&new, |row| stated(row).map(|(unit, _)| &**unit)))
-    .bind(column(&new, |row| stated(row).map(|(_, credits)| credits.decimal())))
-    .bind(column(&new, |row| row.line.facts.period_end.map(at)))
-    .bind(terms)
-    .bind(column(&new, |row| row.line.terms.as_ref().map(|terms| &*terms.unit)))
-    .bind(column(&new, |row| row.line.package.as_deref()))
-    .bind(column(&new, |row| row.line.lot.map(|lot| lot.0)))
-    .bind(column(&new, |row| key(row.line.event)))
-    .bind(column(&new, |row| at(row.line.granted_at)))
-    .bind(column(&new, |row| row.line.granted.steps()))
-    .bind(column(&new, |row| row.line.reversed.steps()))
-    .bind(column(&new, |row| row.line.shortfall.steps()))
-    .bind(column(&new, |row| row.line.reversed_minor));
-    tx.run("write new purchase lines", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |row| row.purchase.0))
+        .bind(column(&new, |row| row.no))
+        .bind(column(&new, |row| row.line.facts.line_id.as_deref()))
+        .bind(column(&new, |row| row.line.place))
+        .bind(column(&new, |row| row.line.facts.product.as_deref()))
+        .bind(column(&new, |row| row.line.facts.variant.as_deref()))
+        .bind(column(&new, |row| row.line.facts.quantity.decimal()))
+        .bind(column(&new, |row| row.line.facts.paid_minor))
+        .bind(column(&new, |row| stated(row).map(|(unit, _)| &**unit)))
+        .bind(column(&new, |row| stated(row).map(|(_, credits)| credits.decimal())))
+        .bind(column(&new, |row| row.line.facts.period_end.map(at)))
+        .bind(terms)
+        .bind(column(&new, |row| row.line.terms.as_ref().map(|terms| &*terms.unit)))
+        .bind(column(&new, |row| row.line.package.as_deref()))
+        .bind(column(&new, |row| row.line.lot.map(|lot| lot.0)))
+        .bind(column(&new, |row| key(row.line.event)))
+        .bind(column(&new, |row| at(row.line.granted_at)))
+        .bind(column(&new, |row| row.line.granted.steps()))
+        .bind(column(&new, |row| row.line.reversed.steps()))
+        .bind(column(&new, |row| row.line.shortfall.steps()))
+        .bind(column(&new, |row| row.line.reversed_minor));
+    writer.write(part).await
 }
 
 /// Only what can change of a line: what is reversed of it.
-pub(super) async fn update(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), StoreError> {
+pub(super) async fn update(writer: &mut Writer<'_>, lines: &[Row<'_>]) -> Result<(), StoreError> {
     let changed: Vec<Row<'_>> =
         lines.iter().copied().filter(|row| row.line.change == Change::Changed).collect();
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        changed.len(),
+        "write purchase lines",
         "UPDATE purchase_line
          SET reversed = new.reversed,
              shortfall = new.shortfall,
@@ -105,13 +109,16 @@ pub(super) async fn update(tx: &mut Session, lines: &[Row<'_>]) -> Result<(), St
              AS new (purchase_id, line_no, reversed, shortfall, reversed_minor)
          WHERE purchase_line.purchase_id = ANY (ARRAY[new.purchase_id])
              AND purchase_line.line_no = new.line_no",
-    )
-    .bind(column(&changed, |row| row.purchase.0))
-    .bind(column(&changed, |row| row.no))
-    .bind(column(&changed, |row| row.line.reversed.steps()))
-    .bind(column(&changed, |row| row.line.shortfall.steps()))
-    .bind(column(&changed, |row| row.line.reversed_minor));
-    tx.run("write purchase lines", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&changed, |row| row.purchase.0))
+        .bind(column(&changed, |row| row.no))
+        .bind(column(&changed, |row| row.line.reversed.steps()))
+        .bind(column(&changed, |row| row.line.shortfall.steps()))
+        .bind(column(&changed, |row| row.line.reversed_minor));
+    writer.write(part).await
 }
 
 fn stated<'a>(row: &Row<'a>) -> Option<&'a (Name, Number)> {

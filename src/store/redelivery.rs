@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use super::columns::{at, column, key};
 use super::error::StoreError;
-use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{EventKey, Timestamp};
 
 pub(super) async fn count(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     redelivered: &[EventKey],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -33,5 +33,5 @@ pub(super) async fn count(
     .bind(column(&counts, |(event, _)| key(*event)))
     .bind(column(&counts, |(_, count)| *count))
     .bind(at(now));
-    tx.run("count redeliveries", statement).await.map(|_| ())
+    writer.run("count redeliveries", statement).await.map(|_| ())
 }

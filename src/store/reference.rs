@@ -8,32 +8,8 @@
 use super::columns::{Columns, Names, column};
 use super::error::StoreError;
 use super::session::Session;
-use crate::ledger::{AccountId, Name, PurchaseId, Reference, ReferenceKind};
-
-/// The accounts that own what these references name by now. Nothing is locked yet.
-pub(super) async fn accounts(
-    tx: &mut Session,
-    wanted: &[Reference],
-) -> Result<Vec<AccountId>, StoreError> {
-    let statement = sqlx::query(
-        "SELECT account_id
-         FROM purchase
-         WHERE purchase_id = ANY (ARRAY(
-             SELECT purchase_id
-             FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) AS wanted (namespace, kind, value)
-             JOIN purchase_reference
-                 ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
-                 AND purchase_reference.kind = wanted.kind
-                 AND purchase_reference.value = wanted.value
-         ))
-         AND account_id + 0 IS NOT NULL",
-    )
-    .bind(column(wanted, |reference| &*reference.namespace))
-    .bind(column(wanted, |reference| reference.kind.code()))
-    .bind(column(wanted, |reference| &*reference.value));
-    let rows = tx.rows("look purchases up", statement).await?;
-    rows.iter().map(|row| Columns::of(row).next().map(AccountId)).collect()
-}
+use super::writer::{Kind, Writer};
+use crate::ledger::{Name, PurchaseId, Reference, ReferenceKind};
 
 /// All references of these purchases, and whose the wanted ones are.
 pub(super) async fn load(
@@ -74,28 +50,31 @@ pub(super) async fn load(
 
 /// Gives new references to their purchases, in one order; see the head of this file.
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     mut new: Vec<(&Reference, PurchaseId)>,
 ) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
-    }
     new.sort_unstable();
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Purchase,
+        new.len(),
+        "write new references",
         "INSERT INTO purchase_reference (namespace, kind, value, purchase_id)
          SELECT namespace, kind, value, purchase_id
          FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[])
              AS new (namespace, kind, value, purchase_id)",
-    )
-    .bind(column(&new, |(reference, _)| &*reference.namespace))
-    .bind(column(&new, |(reference, _)| reference.kind.code()))
-    .bind(column(&new, |(reference, _)| &*reference.value))
-    .bind(column(&new, |(_, purchase)| purchase.0));
-    tx.run("write new references", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |(reference, _)| &*reference.namespace))
+        .bind(column(&new, |(reference, _)| reference.kind.code()))
+        .bind(column(&new, |(reference, _)| &*reference.value))
+        .bind(column(&new, |(_, purchase)| purchase.0));
+    writer.write(part).await
 }
 
 /// Takes back what nothing is known of any more.
-pub(super) async fn delete(tx: &mut Session, gone: &[&Reference]) -> Result<(), StoreError> {
+pub(super) async fn delete(writer: &mut Writer<'_>, gone: &[&Reference]) -> Result<(), StoreError> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -109,12 +88,12 @@ pub(super) async fn delete(tx: &mut Session, gone: &[&Reference]) -> Result<(), 
     .bind(column(gone, |reference| &*reference.namespace))
     .bind(column(gone, |reference| reference.kind.code()))
     .bind(column(gone, |reference| &*reference.value));
-    tx.run("take references back", statement).await.map(|_| ())
+    writer.run("take references back", statement).await.map(|_| ())
 }
 
 /// Moves references of purchases that turned out to be part of others.
 pub(super) async fn update(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     moved: &[(&Reference, PurchaseId)],
 ) -> Result<(), StoreError> {
     if moved.is_empty() {
@@ -133,5 +112,5 @@ pub(super) async fn update(
     .bind(column(moved, |(reference, _)| reference.kind.code()))
     .bind(column(moved, |(reference, _)| &*reference.value))
     .bind(column(moved, |(_, purchase)| purchase.0));
-    tx.run("move references", statement).await.map(|_| ())
+    writer.run("move references", statement).await.map(|_| ())
 }

@@ -3,6 +3,7 @@
 use super::columns::{Columns, Names, column, json, key};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::{Kind, Writer};
 use crate::ledger::{
     Change, EventName, Name, Purchase, PurchaseId, RefundName, RefundRecord, RefundStatus,
 };
@@ -48,16 +49,19 @@ pub(super) async fn load(
         .collect()
 }
 
-pub(super) async fn insert(tx: &mut Session, purchases: &[&Purchase]) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    writer: &mut Writer<'_>,
+    purchases: &[&Purchase],
+) -> Result<(), StoreError> {
     let new = changed(purchases, Change::New);
-    if new.is_empty() {
-        return Ok(());
-    }
     let claims = new
         .iter()
         .map(|(_, _, refund)| json(&refund.claim))
         .collect::<Result<Vec<String>, StoreError>>()?;
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        new.len(),
+        "write new refunds",
         "INSERT INTO refund (purchase_id, source, name, event_key, event_source, event_id, claim,
              currency, status)
          SELECT purchase_id, source, name, event_key, event_source, event_id, claim::JSONB,
@@ -66,26 +70,34 @@ pub(super) async fn insert(tx: &mut Session, purchases: &[&Purchase]) -> Result<
              $7::TEXT[], $8::TEXT[], $9::TEXT[])
              AS new (purchase_id, source, name, event_key, event_source, event_id, claim,
              currency, status)",
-    )
-    .bind(column(&new, |(purchase, _, _)| purchase.0))
-    .bind(column(&new, |(_, name, _)| source(name)))
-    .bind(column(&new, |(_, name, _)| id(name)))
-    .bind(column(&new, |(_, _, refund)| key(refund.event)))
-    .bind(column(&new, |(_, _, refund)| &*refund.event_name.source))
-    .bind(column(&new, |(_, _, refund)| &*refund.event_name.id))
-    .bind(claims)
-    .bind(column(&new, |(_, _, refund)| refund.currency.as_ref().map(|currency| currency.code())))
-    .bind(column(&new, |(_, _, refund)| refund.status.code()));
-    tx.run("write new refunds", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |(purchase, _, _)| purchase.0))
+        .bind(column(&new, |(_, name, _)| source(name)))
+        .bind(column(&new, |(_, name, _)| id(name)))
+        .bind(column(&new, |(_, _, refund)| key(refund.event)))
+        .bind(column(&new, |(_, _, refund)| &*refund.event_name.source))
+        .bind(column(&new, |(_, _, refund)| &*refund.event_name.id))
+        .bind(claims)
+        .bind(column(&new, |(_, _, refund)| {
+            refund.currency.as_ref().map(|currency| currency.code())
+        }))
+        .bind(column(&new, |(_, _, refund)| refund.status.code()));
+    writer.write(part).await
 }
 
 /// Only what can change of a refund: its status, and the event that this came with.
-pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<(), StoreError> {
+pub(super) async fn update(
+    writer: &mut Writer<'_>,
+    purchases: &[&Purchase],
+) -> Result<(), StoreError> {
     let changed = changed(purchases, Change::Changed);
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        changed.len(),
+        "write refunds",
         "UPDATE refund
          SET status = new.status,
              event_key = new.event_key,
@@ -97,20 +109,23 @@ pub(super) async fn update(tx: &mut Session, purchases: &[&Purchase]) -> Result<
          WHERE refund.purchase_id = ANY (ARRAY[new.purchase_id])
              AND refund.source = new.source
              AND refund.name = new.name",
-    )
-    .bind(column(&changed, |(purchase, _, _)| purchase.0))
-    .bind(column(&changed, |(_, name, _)| source(name)))
-    .bind(column(&changed, |(_, name, _)| id(name)))
-    .bind(column(&changed, |(_, _, refund)| refund.status.code()))
-    .bind(column(&changed, |(_, _, refund)| key(refund.event)))
-    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.source))
-    .bind(column(&changed, |(_, _, refund)| &*refund.event_name.id));
-    tx.run("write refunds", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&changed, |(purchase, _, _)| purchase.0))
+        .bind(column(&changed, |(_, name, _)| source(name)))
+        .bind(column(&changed, |(_, name, _)| id(name)))
+        .bind(column(&changed, |(_, _, refund)| refund.status.code()))
+        .bind(column(&changed, |(_, _, refund)| key(refund.event)))
+        .bind(column(&changed, |(_, _, refund)| &*refund.event_name.source))
+        .bind(column(&changed, |(_, _, refund)| &*refund.event_name.id));
+    writer.write(part).await
 }
 
 /// Refunds that moved to another purchase, or whose event was parked after all.
 pub(super) async fn delete(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     gone: &[(PurchaseId, &RefundName)],
 ) -> Result<(), StoreError> {
     if gone.is_empty() {
@@ -126,7 +141,7 @@ pub(super) async fn delete(
     .bind(column(gone, |(purchase, _)| purchase.0))
     .bind(column(gone, |(_, name)| source(name)))
     .bind(column(gone, |(_, name)| id(name)));
-    tx.run("take refunds away", statement).await.map(|_| ())
+    writer.run("take refunds away", statement).await.map(|_| ())
 }
 
 fn changed<'a>(

@@ -3,6 +3,7 @@
 use super::columns::{Columns, Names, column};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{AccountId, Balance, Change, Credits, LotNo, Name, Repayment};
 
 /// How much overdraft of one balance a batch may unwind.
@@ -72,7 +73,10 @@ pub(super) async fn load(
         .collect()
 }
 
-pub(super) async fn insert(tx: &mut Session, balances: &[&Balance]) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    writer: &mut Writer<'_>,
+    balances: &[&Balance],
+) -> Result<(), StoreError> {
     let new = changed(balances, Change::New);
     if new.is_empty() {
         return Ok(());
@@ -90,10 +94,13 @@ pub(super) async fn insert(tx: &mut Session, balances: &[&Balance]) -> Result<()
     .bind(column(&new, |(_, repayment)| repayment.lot.map(|lot| lot.0)))
     .bind(column(&new, |(_, repayment)| repayment.credits.steps()))
     .bind(column(&new, |(_, repayment)| repayment.returned.steps()));
-    tx.run("write new repayments", statement).await.map(|_| ())
+    writer.run("write new repayments", statement).await.map(|_| ())
 }
 
-pub(super) async fn update(tx: &mut Session, balances: &[&Balance]) -> Result<(), StoreError> {
+pub(super) async fn update(
+    writer: &mut Writer<'_>,
+    balances: &[&Balance],
+) -> Result<(), StoreError> {
     let changed = changed(balances, Change::Changed);
     if changed.is_empty() {
         return Ok(());
@@ -111,7 +118,7 @@ pub(super) async fn update(tx: &mut Session, balances: &[&Balance]) -> Result<()
     .bind(column(&changed, |(balance, _)| &*balance.unit))
     .bind(column(&changed, |(_, repayment)| repayment.no))
     .bind(column(&changed, |(_, repayment)| repayment.returned.steps()));
-    tx.run("write repayments", statement).await.map(|_| ())
+    writer.run("write repayments", statement).await.map(|_| ())
 }
 
 fn changed<'a>(balances: &[&'a Balance], change: Change) -> Vec<(&'a Balance, &'a Repayment)> {

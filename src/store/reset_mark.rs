@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::columns::{Columns, Names, at, column};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{AccountId, Balance, LotNo, Name, PastReset, ResetMark};
 
 /// Marks by account, unit and family, in the order of their posting.
@@ -18,6 +19,9 @@ pub(super) async fn load(
     accounts: &[AccountId],
     names: &mut Names,
 ) -> Result<Marks, StoreError> {
+    if accounts.is_empty() {
+        return Ok(Marks::new());
+    }
     let statement = sqlx::query(
         "SELECT account_id, unit, family, paid_at, paid_by, swept_at, restores, undone
          FROM reset_mark
@@ -46,7 +50,7 @@ pub(super) async fn load(
 
 /// Writes the marks that are not as they were loaded, and removes those that count no more.
 pub(super) async fn save(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     balances: &[&Balance],
     loaded: &Marks,
 ) -> Result<(), StoreError> {
@@ -62,11 +66,11 @@ pub(super) async fn save(
             gone.extend(known.iter().filter(is_gone).map(|past| (*balance, family, past)));
         }
     }
-    delete(tx, &gone).await?;
-    upsert(tx, &changed).await
+    delete(writer, &gone).await?;
+    upsert(writer, &changed).await
 }
 
-async fn delete(tx: &mut Session, gone: &[Row<'_>]) -> Result<(), StoreError> {
+async fn delete(writer: &mut Writer<'_>, gone: &[Row<'_>]) -> Result<(), StoreError> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -83,10 +87,10 @@ async fn delete(tx: &mut Session, gone: &[Row<'_>]) -> Result<(), StoreError> {
     .bind(column(gone, |(balance, _, _)| &*balance.unit))
     .bind(column(gone, |(_, family, _)| &***family))
     .bind(column(gone, |(_, _, past)| past.swept_at));
-    tx.run("forget reset marks", statement).await.map(|_| ())
+    writer.run("forget reset marks", statement).await.map(|_| ())
 }
 
-async fn upsert(tx: &mut Session, changed: &[Row<'_>]) -> Result<(), StoreError> {
+async fn upsert(writer: &mut Writer<'_>, changed: &[Row<'_>]) -> Result<(), StoreError> {
     if changed.is_empty() {
         return Ok(());
     }
@@ -108,5 +112,5 @@ async fn upsert(tx: &mut Session, changed: &[Row<'_>]) -> Result<(), StoreError>
     .bind(column(changed, |(_, _, past)| past.swept_at))
     .bind(column(changed, |(_, _, past)| past.restores.map(|lot| lot.0)))
     .bind(column(changed, |(_, _, past)| past.is_undone));
-    tx.run("write reset marks", statement).await.map(|_| ())
+    writer.run("write reset marks", statement).await.map(|_| ())
 }

@@ -5,6 +5,7 @@ use super::columns::{Columns, at, column, key};
 use super::error::StoreError;
 use super::purchase_line;
 use super::session::Session;
+use super::writer::{Kind, Writer};
 use crate::ledger::{Change, Credits, LotNo, PurchaseId, ReversalRecord, Slice, SliceFrom};
 
 /// The slices of purchases that are locked, by purchase and line, oldest first.
@@ -41,40 +42,43 @@ pub(super) async fn load(
 }
 
 pub(super) async fn insert(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     lines: &[purchase_line::Row<'_>],
 ) -> Result<(), StoreError> {
     let new = changed(lines, Change::New);
-    if new.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        new.len(),
+        "write new revocations",
         "INSERT INTO revocation (purchase_id, line_no, revocation_no, source, lot_no, credits,
              returned)
          SELECT purchase_id, line_no, revocation_no, source, lot_no, credits, returned
          FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::TEXT[], $5::INTEGER[],
              $6::BIGINT[], $7::BIGINT[])
              AS new (purchase_id, line_no, revocation_no, source, lot_no, credits, returned)",
-    )
-    .bind(column(&new, |(line, _)| line.purchase.0))
-    .bind(column(&new, |(line, _)| line.no))
-    .bind(column(&new, |(_, slice)| slice.no))
-    .bind(column(&new, |(_, slice)| source(slice.from)))
-    .bind(column(&new, |(_, slice)| lot(slice.from)))
-    .bind(column(&new, |(_, slice)| slice.credits.steps()))
-    .bind(column(&new, |(_, slice)| slice.returned.steps()));
-    tx.run("write new revocations", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&new, |(line, _)| line.purchase.0))
+        .bind(column(&new, |(line, _)| line.no))
+        .bind(column(&new, |(_, slice)| slice.no))
+        .bind(column(&new, |(_, slice)| source(slice.from)))
+        .bind(column(&new, |(_, slice)| lot(slice.from)))
+        .bind(column(&new, |(_, slice)| slice.credits.steps()))
+        .bind(column(&new, |(_, slice)| slice.returned.steps()));
+    writer.write(part).await
 }
 
 pub(super) async fn update(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     lines: &[purchase_line::Row<'_>],
 ) -> Result<(), StoreError> {
     let changed = changed(lines, Change::Changed);
-    if changed.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        changed.len(),
+        "write revocations",
         "UPDATE revocation
          SET returned = new.returned
          FROM unnest($1::BIGINT[], $2::INTEGER[], $3::INTEGER[], $4::BIGINT[])
@@ -82,37 +86,43 @@ pub(super) async fn update(
          WHERE revocation.purchase_id = ANY (ARRAY[new.purchase_id])
              AND revocation.line_no = new.line_no
              AND revocation.revocation_no = new.revocation_no",
-    )
-    .bind(column(&changed, |(line, _)| line.purchase.0))
-    .bind(column(&changed, |(line, _)| line.no))
-    .bind(column(&changed, |(_, slice)| slice.no))
-    .bind(column(&changed, |(_, slice)| slice.returned.steps()));
-    tx.run("write revocations", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(&changed, |(line, _)| line.purchase.0))
+        .bind(column(&changed, |(line, _)| line.no))
+        .bind(column(&changed, |(_, slice)| slice.no))
+        .bind(column(&changed, |(_, slice)| slice.returned.steps()));
+    writer.write(part).await
 }
 
 pub(super) async fn insert_reversals(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     reversals: &[ReversalRecord],
 ) -> Result<(), StoreError> {
-    if reversals.is_empty() {
-        return Ok(());
-    }
-    let statement = sqlx::query(
+    let Some(part) = writer.part(
+        Kind::Refund,
+        reversals.len(),
+        "write reversals",
         "INSERT INTO reversal (purchase_id, line_no, event_key, credits, shortfall, minor,
              occurred_at)
          SELECT purchase_id, line_no, event_key, credits, shortfall, minor, occurred_at
          FROM unnest($1::BIGINT[], $2::INTEGER[], $3::UUID[], $4::BIGINT[], $5::BIGINT[],
              $6::BIGINT[], $7::TIMESTAMPTZ[])
              AS new (purchase_id, line_no, event_key, credits, shortfall, minor, occurred_at)",
-    )
-    .bind(column(reversals, |reversal| reversal.purchase.0))
-    .bind(column(reversals, |reversal| reversal.line))
-    .bind(column(reversals, |reversal| key(reversal.event)))
-    .bind(column(reversals, |reversal| reversal.credits.steps()))
-    .bind(column(reversals, |reversal| reversal.shortfall.steps()))
-    .bind(column(reversals, |reversal| reversal.minor))
-    .bind(column(reversals, |reversal| at(reversal.occurred_at)));
-    tx.run("write reversals", statement).await.map(|_| ())
+    ) else {
+        return Ok(());
+    };
+    let part = part
+        .bind(column(reversals, |reversal| reversal.purchase.0))
+        .bind(column(reversals, |reversal| reversal.line))
+        .bind(column(reversals, |reversal| key(reversal.event)))
+        .bind(column(reversals, |reversal| reversal.credits.steps()))
+        .bind(column(reversals, |reversal| reversal.shortfall.steps()))
+        .bind(column(reversals, |reversal| reversal.minor))
+        .bind(column(reversals, |reversal| at(reversal.occurred_at)));
+    writer.write(part).await
 }
 
 fn changed<'a>(

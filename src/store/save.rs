@@ -6,6 +6,7 @@ use super::Arrival;
 use super::batch::{Batch, Loaded};
 use super::error::StoreError;
 use super::inbox::Ended;
+use super::writer::{Kinds, Writer};
 use super::{
     account, adjustment, balance, entry, forfeit, inbox, lot, moved, notice, parked, purchase,
     purchase_line,
@@ -13,9 +14,12 @@ use super::{
 use super::{redelivery, reference, refund, repayment, reset_mark, revocation, usage_reversal};
 use crate::ledger::{
     Account, Asks, Balance, Book, Change, Command, EventKey, Fate, Purchase, PurchaseId, Record,
-    Reference, RefundName, Rejection, Request, Verdict,
+    Reference, RefundName, Rejection, Request, Timestamp, Verdict,
 };
 use crate::notice::Wire;
+
+/// Up to so many events a batch is bound by round trips, beyond by its rows.
+const TOGETHER_MAX: usize = 256;
 
 impl Batch {
     /// Writes everything that was decided and commits. `arrivals` are those that the batch was
@@ -30,20 +34,24 @@ impl Batch {
         notices: &[Wire],
     ) -> Result<(), StoreError> {
         self.find_merged(arrivals);
+        let Self { book, now, mut session, loaded } = self;
+        let together = (arrivals.len() <= TOGETHER_MAX).then(|| kinds(&book, notices));
+        let saving = Saving { book: &book, now, loaded: &loaded };
+        let writer = &mut Writer::new(&mut session, together);
         // The key that two daemons can race for comes first: nothing else was written in vain.
-        let journal = &self.book.journal;
-        let ended = ended(&journal.records, arrivals)?;
+        let ended = ended(&book.journal.records, arrivals)?;
         if !ended.is_empty() {
-            inbox::insert(&mut self.session, &ended, self.now).await?;
+            inbox::insert(writer, &ended, now).await?;
         }
         // One that was given up is in the book no more, and has rows to go.
-        if !(self.book.purchases.is_empty() && self.book.journal.absorbed.is_empty()) {
-            self.save_purchases().await?;
+        if !(book.purchases.is_empty() && book.journal.absorbed.is_empty()) {
+            saving.purchases(writer).await?;
         }
-        usage_reversal::save(&mut self.session, &self.book, &self.loaded.usage_reversals).await?;
-        self.save_accounts().await?;
-        self.save_journal(notices).await?;
-        self.session.commit().await
+        usage_reversal::save(writer, &book, &loaded.usage_reversals).await?;
+        saving.accounts(writer).await?;
+        saving.journal(writer, notices).await?;
+        writer.send().await?;
+        session.commit().await
     }
 
     /// A purchase that was merged into another within the batch never gets a row; its events
@@ -72,20 +80,30 @@ impl Batch {
             }
         }
     }
+}
 
-    async fn save_purchases(&mut self) -> Result<(), StoreError> {
-        let Self { book, session: tx, loaded, now } = self;
+/// What is saved, and what was there.
+#[derive(Clone, Copy)]
+struct Saving<'a> {
+    book: &'a Book,
+    now: Timestamp,
+    loaded: &'a Loaded,
+}
+
+impl Saving<'_> {
+    async fn purchases(self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
+        let Self { book, loaded, now } = self;
         let mut purchases: Vec<&Purchase> = book.purchases.values().collect();
         purchases.sort_unstable_by_key(|purchase| purchase.id);
-        purchase::insert(tx, &purchases, &book.accounts, *now).await?;
-        purchase::update(tx, &purchases, &book.accounts).await?;
+        purchase::insert(writer, &purchases, &book.accounts, now).await?;
+        purchase::update(writer, &purchases, &book.accounts).await?;
         let (new, moved) = changed_references(&purchases, loaded);
-        reference::insert(tx, new).await?;
-        reference::update(tx, &moved).await?;
-        reference::delete(tx, &gone_references(book, loaded)).await?;
-        refund::delete(tx, &gone_refunds(book, loaded)).await?;
-        refund::insert(tx, &purchases).await?;
-        refund::update(tx, &purchases).await?;
+        reference::insert(writer, new).await?;
+        reference::update(writer, &moved).await?;
+        reference::delete(writer, &gone_references(book, loaded)).await?;
+        refund::delete(writer, &gone_refunds(book, loaded)).await?;
+        refund::insert(writer, &purchases).await?;
+        refund::update(writer, &purchases).await?;
         let absorbed: Vec<PurchaseId> = book
             .journal
             .absorbed
@@ -93,27 +111,27 @@ impl Batch {
             .copied()
             .filter(|id| loaded.refunds.contains_key(id))
             .collect();
-        purchase::delete(tx, &absorbed).await?;
+        purchase::delete(writer, &absorbed).await?;
         let lines = lines(&purchases);
-        purchase_line::insert(tx, &lines).await?;
-        purchase_line::update(tx, &lines).await?;
-        revocation::insert(tx, &lines).await?;
-        revocation::update(tx, &lines).await?;
-        revocation::insert_reversals(tx, &book.journal.reversals).await
+        purchase_line::insert(writer, &lines).await?;
+        purchase_line::update(writer, &lines).await?;
+        revocation::insert(writer, &lines).await?;
+        revocation::update(writer, &lines).await?;
+        revocation::insert_reversals(writer, &book.journal.reversals).await
     }
 
-    async fn save_accounts(&mut self) -> Result<(), StoreError> {
-        let Self { book, session: tx, loaded, now } = self;
+    async fn accounts(self, writer: &mut Writer<'_>) -> Result<(), StoreError> {
+        let Self { book, loaded, now } = self;
         let mut accounts: Vec<&Account> = book.accounts.values().collect();
         accounts.sort_unstable_by_key(|account| account.id);
         let records = book.journal.records.iter().chain(moved::released(&book.journal.moved));
         let used = records.filter_map(|record| record.account);
-        account::close(tx, &account::unused(&loaded.opened, used)).await?;
-        account::update(tx, &accounts).await?;
+        account::close(writer, &account::unused(&loaded.opened, used)).await?;
+        account::update(writer, &accounts).await?;
         let held = accounts.iter().flat_map(|account| account.balances.values());
         let balances: Vec<&Balance> = held.map(Box::as_ref).collect();
-        balance::insert(tx, &balances, *now).await?;
-        balance::update(tx, &balances, &loaded.balances_at, *now).await?;
+        balance::insert(writer, &balances, now).await?;
+        balance::update(writer, &balances, &loaded.balances_at, now).await?;
         let lots: Vec<lot::Row<'_>> = balances
             .iter()
             .flat_map(|balance| {
@@ -121,32 +139,42 @@ impl Batch {
                 balance.lots.iter().map(move |lot| lot::Row { account, unit, lot })
             })
             .collect();
-        lot::insert(tx, &lots).await?;
-        lot::update(tx, &lots, &loaded.lots_at).await?;
-        repayment::insert(tx, &balances).await?;
-        repayment::update(tx, &balances).await?;
-        forfeit::insert(tx, &balances).await?;
-        forfeit::update(tx, &balances).await?;
-        reset_mark::save(tx, &balances, &loaded.marks).await
+        lot::insert(writer, &lots).await?;
+        lot::update(writer, &lots, &loaded.lots_at).await?;
+        repayment::insert(writer, &balances).await?;
+        repayment::update(writer, &balances).await?;
+        forfeit::insert(writer, &balances).await?;
+        forfeit::update(writer, &balances).await?;
+        reset_mark::save(writer, &balances, &loaded.marks).await
     }
 
-    async fn save_journal(&mut self, notices: &[Wire]) -> Result<(), StoreError> {
-        let Self { book, session: tx, now, .. } = self;
+    async fn journal(self, writer: &mut Writer<'_>, notices: &[Wire]) -> Result<(), StoreError> {
+        let Self { book, now, .. } = self;
         let journal = &book.journal;
-        entry::insert(tx, &journal.entries, *now).await?;
+        entry::insert(writer, &journal.entries, now).await?;
         let records = journal.records.iter().chain(moved::released(&journal.moved));
-        entry::insert_postings(tx, records).await?;
-        adjustment::insert(tx, &journal.adjustments, *now).await?;
-        notice::insert_flips(tx, &journal.flips, *now).await?;
-        notice::insert(tx, notices, *now).await?;
+        entry::insert_postings(writer, records).await?;
+        adjustment::insert(writer, &journal.adjustments, now).await?;
+        notice::insert_flips(writer, &journal.flips, now).await?;
+        notice::insert(writer, notices, now).await?;
         let parked: Vec<(EventKey, &Rejection)> =
             journal.records.iter().filter_map(parked).collect();
-        parked::insert(tx, &parked, *now).await?;
+        parked::insert(writer, &parked, now).await?;
         if !journal.moved.is_empty() {
-            moved::save(tx, &journal.moved, *now).await?;
+            moved::save(writer, &journal.moved, now).await?;
         }
         // Last: two daemons may hold the same event again, and neither holds anything else then.
-        redelivery::count(tx, &journal.redelivered, *now).await
+        redelivery::count(writer, &journal.redelivered, now).await
+    }
+}
+
+/// What the batch writes besides what every one does.
+fn kinds(book: &Book, notices: &[Wire]) -> Kinds {
+    let changes: Vec<Change> = book.purchases.values().map(|purchase| purchase.change).collect();
+    Kinds {
+        purchase: changes.contains(&Change::New),
+        refund: changes.contains(&Change::Changed) || !book.journal.reversals.is_empty(),
+        notice: !(notices.is_empty() && book.journal.flips.is_empty()),
     }
 }
 

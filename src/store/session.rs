@@ -8,34 +8,49 @@
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{PgConnection, Postgres};
 use tokio::time::timeout;
 
 use super::error::StoreError;
+use super::kept::{Connections, InUse};
+use crate::ledger::PurchaseId;
 
 pub(super) type Statement<'q> = sqlx::query::Query<'q, Postgres, PgArguments>;
 
 pub(super) struct Session {
     /// `None` only while it is being dropped.
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<InUse>,
+    /// Where it came from and goes back to.
+    connections: Connections,
     /// Longer than the server's own `statement_timeout`, so that the server ends a slow statement
     /// and this one only a server that says nothing.
     deadline: Duration,
     is_in_transaction: bool,
     is_waiting: bool,
+    /// A statement was refused: perhaps because the server ends the connection, or because of what
+    /// this connection remembers.
+    is_spoilt: bool,
 }
 
 impl Session {
-    pub(super) async fn acquire(pool: &PgPool, deadline: Duration) -> Result<Self, StoreError> {
+    pub(super) async fn acquire(
+        connections: &Connections,
+        deadline: Duration,
+    ) -> Result<Self, StoreError> {
         let doing = "get a connection to the database";
-        let connection = match timeout(deadline, pool.acquire()).await {
+        let connection = match timeout(deadline, connections.take()).await {
             Ok(answer) => answer.map_err(|source| StoreError::Database { doing, source })?,
             Err(_) => return Err(StoreError::Deadline { doing, waited: deadline }),
         };
-        let connection = Some(connection);
-        Ok(Self { connection, deadline, is_in_transaction: false, is_waiting: false })
+        Ok(Self {
+            connection: Some(connection),
+            connections: connections.clone(),
+            deadline,
+            is_in_transaction: false,
+            is_waiting: false,
+            is_spoilt: false,
+        })
     }
 
     /// READ COMMITTED is said, because a database or a role may have another default.
@@ -58,6 +73,18 @@ impl Session {
         self.command("ROLLBACK", "roll a transaction back").await?;
         self.is_in_transaction = false;
         Ok(())
+    }
+
+    /// The numbers that were left with this connection.
+    pub(super) fn numbers(&mut self) -> Vec<PurchaseId> {
+        let in_use = self.connection.as_mut();
+        in_use.map(|in_use| std::mem::take(&mut in_use.numbers)).unwrap_or_default()
+    }
+
+    pub(super) fn keep_numbers(&mut self, numbers: Vec<PurchaseId>) {
+        if let Some(in_use) = &mut self.connection {
+            in_use.numbers = numbers;
+        }
     }
 
     /// Runs a statement and gives its rows.
@@ -103,7 +130,7 @@ impl Session {
     fn connection(&mut self) -> Result<(&mut PgConnection, Duration), StoreError> {
         self.is_waiting = true;
         match &mut self.connection {
-            Some(connection) => Ok((connection, self.deadline)),
+            Some(in_use) => Ok((&mut in_use.connection, self.deadline)),
             None => Err(StoreError::Internal { what: "a session was used after its end" }),
         }
     }
@@ -121,6 +148,7 @@ impl Session {
             Ok(Err(source)) => {
                 // The server refused and is ready for the next; after anything else, who knows.
                 self.is_waiting = source.as_database_error().is_none();
+                self.is_spoilt = true;
                 Err(StoreError::Database { doing, source })
             }
             Err(_) => Err(StoreError::Deadline { doing, waited: self.deadline }),
@@ -130,12 +158,15 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut in_use) = self.connection.take() else { return };
         if self.is_waiting {
             // Without a farewell: over TLS, one waits for a server that may say nothing any more.
-            drop(connection.detach());
-        } else if self.is_in_transaction {
-            connection.close_on_drop();
+            drop(in_use.connection.detach());
+            self.connections.forget();
+        } else if self.is_in_transaction || self.is_spoilt {
+            in_use.connection.close_on_drop();
+        } else {
+            self.connections.give_back(in_use);
         }
     }
 }
@@ -144,6 +175,7 @@ impl Drop for Session {
 mod tests {
     use std::time::Instant;
 
+    use sqlx::Row as _;
     use sqlx::postgres::PgPoolOptions;
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
@@ -158,13 +190,14 @@ mod tests {
             .unwrap_or_else(|_| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
     }
 
-    fn pool(options: sqlx::postgres::PgConnectOptions) -> PgPool {
-        PgPoolOptions::new().max_connections(1).connect_lazy_with(options)
+    fn pool(options: sqlx::postgres::PgConnectOptions, places: u32) -> Connections {
+        Connections::new(PgPoolOptions::new().max_connections(places).connect_lazy_with(options))
     }
 
     #[tokio::test]
     async fn a_swallowed_error_can_not_commit() {
-        let mut session = Session::acquire(&pool(url().parse().unwrap()), DEADLINE).await.unwrap();
+        let mut session =
+            Session::acquire(&pool(url().parse().unwrap(), 1), DEADLINE).await.unwrap();
         session.begin().await.unwrap();
         session.run("fail", sqlx::query("SELECT 1 / 0")).await.unwrap_err();
 
@@ -217,11 +250,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_says_nothing_costs_no_place_in_the_pool() {
+        const PLACES: u32 = 2;
         let (silence, is_silent) = watch::channel(false);
         let (options, _way) = silenced(is_silent).await;
-        let pool = pool(options);
+        let pool = pool(options, PLACES);
         let deadline = Duration::from_millis(300);
         let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+        let resting = Session::acquire(&pool, DEADLINE).await.unwrap();
+        drop(resting);
         session.deadline = deadline;
         session.begin().await.unwrap();
         silence.send(true).unwrap();
@@ -233,7 +269,29 @@ mod tests {
         drop(session);
         silence.send(false).unwrap();
 
+        let mut sessions = Vec::new();
+        for _ in 0..PLACES {
+            let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+            session.row("ask again", sqlx::query("SELECT 1")).await.unwrap();
+            sessions.push(session);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_refused_something_is_not_used_again() {
+        let pool = pool(url().parse().unwrap(), 1);
+        let number = "SELECT pg_backend_pid()";
         let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
-        session.row("ask again", sqlx::query("SELECT 1")).await.unwrap();
+        let first: i32 = session.row("ask", sqlx::query(number)).await.unwrap().get(0);
+        drop(session);
+        let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+        let again: i32 = session.row("ask", sqlx::query(number)).await.unwrap().get(0);
+        assert_eq!(again, first, "one that ended well is kept");
+        session.run("fail", sqlx::query("SELECT 1 / 0")).await.unwrap_err();
+        drop(session);
+
+        let mut session = Session::acquire(&pool, DEADLINE).await.unwrap();
+        let other: i32 = session.row("ask", sqlx::query(number)).await.unwrap().get(0);
+        assert_ne!(other, first);
     }
 }

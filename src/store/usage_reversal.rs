@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use super::columns::{Columns, Names, column, key};
 use super::error::StoreError;
 use super::session::Session;
+use super::writer::Writer;
 use crate::ledger::{Book, Change, Credits, EventKey, EventName, Number, UsageReversalRecord};
 
 /// A reversal by its event.
@@ -63,7 +64,7 @@ type Reversal<'a> = (EventKey, &'a UsageReversalRecord);
 /// Writes what the batch changed; `loaded` are the rows that were there. One that is gone had to be
 /// parked after all.
 pub(super) async fn save(
-    tx: &mut Session,
+    writer: &mut Writer<'_>,
     book: &Book,
     loaded: &[(EventKey, UsageReversalRecord)],
 ) -> Result<(), StoreError> {
@@ -77,9 +78,9 @@ pub(super) async fn save(
         .map(|(event, reversal)| (*event, reversal))
         .filter(|(event, reversal)| is_gone(event, reversal))
         .collect();
-    delete(tx, &gone).await?;
-    insert(tx, &changed(book, Change::New)).await?;
-    update(tx, &changed(book, Change::Changed)).await
+    delete(writer, &gone).await?;
+    insert(writer, &changed(book, Change::New)).await?;
+    update(writer, &changed(book, Change::Changed)).await
 }
 
 fn changed(book: &Book, change: Change) -> Vec<Reversal<'_>> {
@@ -94,7 +95,7 @@ fn changed(book: &Book, change: Change) -> Vec<Reversal<'_>> {
     changed
 }
 
-async fn insert(tx: &mut Session, new: &[Reversal<'_>]) -> Result<(), StoreError> {
+async fn insert(writer: &mut Writer<'_>, new: &[Reversal<'_>]) -> Result<(), StoreError> {
     if new.is_empty() {
         return Ok(());
     }
@@ -116,10 +117,10 @@ async fn insert(tx: &mut Session, new: &[Reversal<'_>]) -> Result<(), StoreError
     .bind(column(new, |(_, reversal)| &*reversal.event_name.id))
     .bind(column(new, |(_, reversal)| reversal.quantity.map(Number::decimal)))
     .bind(column(new, |(_, reversal)| reversal.credits.map(Credits::steps)));
-    tx.run("write new reversals of usage", statement).await.map(|_| ())
+    writer.run("write new reversals of usage", statement).await.map(|_| ())
 }
 
-async fn update(tx: &mut Session, settled: &[Reversal<'_>]) -> Result<(), StoreError> {
+async fn update(writer: &mut Writer<'_>, settled: &[Reversal<'_>]) -> Result<(), StoreError> {
     if settled.is_empty() {
         return Ok(());
     }
@@ -133,10 +134,10 @@ async fn update(tx: &mut Session, settled: &[Reversal<'_>]) -> Result<(), StoreE
     .bind(column(settled, |(_, reversal)| key(reversal.usage)))
     .bind(column(settled, |(event, _)| key(*event)))
     .bind(column(settled, |(_, reversal)| reversal.credits.map(Credits::steps)));
-    tx.run("write reversals of usage", statement).await.map(|_| ())
+    writer.run("write reversals of usage", statement).await.map(|_| ())
 }
 
-async fn delete(tx: &mut Session, gone: &[Reversal<'_>]) -> Result<(), StoreError> {
+async fn delete(writer: &mut Writer<'_>, gone: &[Reversal<'_>]) -> Result<(), StoreError> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -148,7 +149,7 @@ async fn delete(tx: &mut Session, gone: &[Reversal<'_>]) -> Result<(), StoreErro
     )
     .bind(column(gone, |(_, reversal)| key(reversal.usage)))
     .bind(column(gone, |(event, _)| key(*event)));
-    tx.run("take reversals of usage back", statement).await.map(|_| ())
+    writer.run("take reversals of usage back", statement).await.map(|_| ())
 }
 
 fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Row, StoreError> {

@@ -10,6 +10,8 @@ pub(super) struct Wanted {
     pub(super) accounts: Vec<Name>,
     /// Those that are not opened if they are not there.
     pub(super) known_accounts: Vec<Name>,
+    /// Whether any of them gives up what waits for a payment.
+    pub(super) forgets: bool,
     /// Of purchases; empty for a batch of nothing but usage.
     pub(super) references: Vec<Reference>,
     /// How many events may come to make a purchase.
@@ -24,6 +26,7 @@ impl Wanted {
             HashSet::with_capacity(requests.size_hint().1.unwrap_or(0));
         let mut references: HashSet<&Reference> = HashSet::new();
         let mut purchases = 0_usize;
+        let mut forgets = false;
         let mut known_accounts = Vec::new();
         let mut of_lots = Vec::new();
         for request in requests {
@@ -47,7 +50,10 @@ impl Wanted {
                     purchases = purchases.saturating_add(1);
                 }
                 Asks::Command(Command::Forget(forget)) => match &forget.waits_for {
-                    WaitsFor::Payment(named) => references.extend(named),
+                    WaitsFor::Payment(named) => {
+                        references.extend(named);
+                        forgets = true;
+                    }
                     WaitsFor::Usage(..) => {}
                 },
                 Asks::Command(Command::Fail(failure)) => {
@@ -72,6 +78,7 @@ impl Wanted {
             accounts: accounts.into_iter().cloned().collect(),
             references: references.into_iter().cloned().collect(),
             known_accounts,
+            forgets,
             purchases,
             of_lots,
         }
