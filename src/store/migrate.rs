@@ -25,9 +25,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (13, "held", include_str!("../../migrations/0013_held.sql")),
     (14, "catalogs", include_str!("../../migrations/0014_catalogs.sql")),
     (15, "past_resets", include_str!("../../migrations/0015_past_resets.sql")),
-    (20, "money_only", include_str!("../../migrations/0020_money_only.sql")),
-    (16, "parked_names", include_str!("../../migrations/0016_parked_names.sql")),
-    (17, "read_by", include_str!("../../migrations/0017_read_by.sql")),
+    (16, "money_only", include_str!("../../migrations/0016_money_only.sql")),
+    (17, "parked_names", include_str!("../../migrations/0017_parked_names.sql")),
+    (18, "read_by", include_str!("../../migrations/0018_read_by.sql")),
 ];
 
 const MIGRATION_TABLE: &str = "creditd._sqlx_migrations";
