@@ -3,9 +3,9 @@
 //!
 //! A large round is cut into lanes, one for each worker, and has the books for itself. A tiny one
 //! is a single transaction, which mostly waits for the database and its disk: meanwhile, what has
-//! come since is begun beside it. The events of one account keep their order, as do copies of one event; so an event waits for any
-//! before it that names its account; and one that names none (a refund, say) for all before it, and
-//! all behind it wait for that.
+//! come since is begun beside it. The events of one account keep their order, and so do copies of
+//! one event: each waits for those before it. One that names no account (a refund, say) waits for
+//! all before it, and all behind it wait for that.
 
 use std::collections::HashSet;
 

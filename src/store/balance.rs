@@ -121,7 +121,7 @@ pub(super) async fn update(
         return Ok(());
     };
     let part = part.bind(column(&changed, |balance| balance.account.0)).bind(rows_at);
-    writer.write(bound(part, &changed, now).that_meets(changed.len(), "balance")).await
+    writer.write(bound(part, &changed, now).that_writes(changed.len(), "balance")).await
 }
 
 /// What is written of a balance, new or changed, besides its key.

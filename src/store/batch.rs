@@ -121,7 +121,7 @@ impl Loading {
         let keys: Vec<EventKey> = arrivals.iter().map(|arrival| arrival.request.key).collect();
         self.book.ids = Ids::Reserved { purchases: Vec::new() };
         let awaited = drawn::awaited(arrivals);
-        let (known, is_awaited) = inbox::met(tx, &keys, &awaited).await?;
+        let (known, is_awaited) = inbox::known_and_awaited(tx, &keys, &awaited).await?;
         self.book.seen = known.into_iter().collect();
         if is_awaited {
             self.find_waiting(tx, &awaited).await?;
@@ -264,8 +264,8 @@ impl Loading {
         Ok(())
     }
 
-    /// What the locked accounts own: balances, lots that hold something, and for purchases what a reset or a
-    /// refund has to see besides. Gives the time.
+    /// What the locked accounts own: balances, lots that hold something, and for purchases what a
+    /// reset or a refund has to see besides. Gives the time.
     async fn load_owned(&mut self, tx: &mut Session) -> Result<Timestamp, StoreError> {
         let ids: Vec<AccountId> = self.accounts.keys().copied().collect();
         self.load_usages(tx).await?;

@@ -60,7 +60,7 @@ pub(super) async fn known(
 
 /// As [`known`]; and whether reversals wait for one of the events `awaited`. That part locks what
 /// it finds, and so takes the lock on its table that [`super::usage_reversal::hold`] excludes.
-pub(super) async fn met(
+pub(super) async fn known_and_awaited(
     tx: &mut Session,
     keys: &[EventKey],
     awaited: &[EventKey],
@@ -142,8 +142,8 @@ pub(super) async fn insert(
         .bind(column(&ended, Ended::body))
         .bind(column(&ended, Ended::properties))
         .bind(at(now));
-    // What has to be met runs first, so that whoever loses a race loses it at this key.
-    writer.write(part.that_meets(ended.len(), "event")).await
+    // What is counted runs first, so that whoever loses a race loses it at this key.
+    writer.write(part.that_writes(ended.len(), "event")).await
 }
 
 /// The entries of plain usage, which has one run at most; other events have rows in `posting`.

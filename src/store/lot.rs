@@ -184,7 +184,7 @@ pub(super) async fn update(
         .bind(column(&changed, |row| row.lot.is_pending))
         .bind(column(&changed, |row| row.lot.is_warned))
         .bind(column(&changed, |row| row.lot.usable_since))
-        .that_meets(changed.len(), "lot");
+        .that_writes(changed.len(), "lot");
     writer.write(part).await
 }
 

@@ -4,7 +4,7 @@
 //! become one statement, each a part of its own (`WITH … AS (INSERT …)`). A part of a [`Kind`] that
 //! is written has its place in it even without rows, so that there are few such statements to plan.
 //! The parts see the tables as they were before all of them, and foreign keys are checked after the
-//! last. Those whose rows are counted ([`Write::that_meets`]) run first and in their order, because
+//! last. Those whose rows are counted ([`Write::that_writes`]) run first and in their order, because
 //! the counts are asked for in that order; the others in none that matters. So the inbox is counted:
 //! its key is the one that two daemons race for. Whatever has to see what the others wrote, or take
 //! a key that another lets go, is no part: [`Writer::run`] sends what was collected before it.
@@ -15,6 +15,7 @@
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::{Arguments, AssertSqlSafe, Encode, Type};
 
+use super::columns::Columns;
 use super::error::StoreError;
 use super::row_at;
 use super::session::{Session, Statement};
@@ -62,7 +63,7 @@ struct Part {
     /// How many values were bound before its own.
     first: usize,
     /// How many rows it has to write, and what they are.
-    met: Option<(usize, &'static str)>,
+    rows: Option<(usize, &'static str)>,
 }
 
 impl<'s> Writer<'s> {
@@ -81,7 +82,7 @@ impl<'s> Writer<'s> {
         let is_wanted = self.together.is_some_and(|kinds| kinds.holds(kind));
         (rows > 0 || is_wanted).then(|| {
             let arguments = std::mem::take(&mut self.arguments);
-            let part = Part { doing, sql, first: arguments.len(), met: None };
+            let part = Part { doing, sql, first: arguments.len(), rows: None };
             Write { part, arguments, failed: None }
         })
     }
@@ -116,16 +117,16 @@ impl<'s> Writer<'s> {
         let arguments = std::mem::take(&mut self.arguments);
         match &parts[..] {
             [] => Ok(()),
-            [Part { doing, sql, met, .. }] => {
+            [Part { doing, sql, rows, .. }] => {
                 let found = self.session.run(doing, sqlx::query_with(*sql, arguments)).await?;
-                met.map_or(Ok(()), |(sent, what)| row_at::all_found(found, sent, what))
+                rows.map_or(Ok(()), |(sent, what)| row_at::all_found(found, sent, what))
             }
             parts => {
                 let sql = AssertSqlSafe(joined(parts));
                 let statement = sqlx::query_with(sql, arguments);
                 let counts = self.session.row("write a batch", statement).await?;
-                let mut counts = super::columns::Columns::of(&counts);
-                for (sent, what) in parts.iter().filter_map(|part| part.met) {
+                let mut counts = Columns::of(&counts);
+                for (sent, what) in parts.iter().filter_map(|part| part.rows) {
                     let found: i64 = counts.next()?;
                     row_at::all_found(u64::try_from(found).unwrap_or(0), sent, what)?;
                 }
@@ -156,23 +157,23 @@ impl Write {
     }
 
     /// Fails as overtaken unless the statement writes so many rows.
-    pub(super) fn that_meets(mut self, rows: usize, what: &'static str) -> Self {
-        self.part.met = Some((rows, what));
+    pub(super) fn that_writes(mut self, rows: usize, what: &'static str) -> Self {
+        self.part.rows = Some((rows, what));
         self
     }
 }
 
-/// Parts as one statement, whose row tells how many rows each was met that has to be.
+/// Parts as one statement. Its row tells how many rows those have written that are counted.
 fn joined(parts: &[Part]) -> String {
     let mut sql = String::from("WITH ");
     let mut counts = Vec::new();
-    for (number, Part { sql: own, first, met, .. }) in parts.iter().enumerate() {
+    for (number, Part { sql: own, first, rows, .. }) in parts.iter().enumerate() {
         if number > 0 {
             sql.push_str(", ");
         }
         sql.push_str(&format!("part_{number} AS ("));
         renumber(own, *first, &mut sql);
-        if met.is_some() {
+        if rows.is_some() {
             sql.push_str(" RETURNING 1");
             counts.push(format!("(SELECT count(*) FROM part_{number})"));
         }
@@ -199,8 +200,8 @@ fn renumber(sql: &str, first: usize, into: &mut String) {
 mod tests {
     use super::*;
 
-    fn part(sql: &'static str, first: usize, met: Option<(usize, &'static str)>) -> Part {
-        Part { doing: "test", sql, first, met }
+    fn part(sql: &'static str, first: usize, rows: Option<(usize, &'static str)>) -> Part {
+        Part { doing: "test", sql, first, rows }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use creditd::ledger::{AppliedReason, RefundClaim, RefundStatus, Verdict};
+use creditd::ledger::{AppliedReason, Asks, Reason, RefundClaim, RefundStatus, Verdict};
 use creditd::store::StoreError;
 
-use crate::world::{World, arrivals, invoice, pays, refund_of, refunds, reverses, uses, wires};
+use crate::world::{
+    World, arrivals, invoice, pays, refund_of, refunds, request, reverses, uses, wires,
+};
 
 /// Waits until a statement waits for a lock that another transaction holds.
 async fn until_someone_waits(world: &World) {
@@ -68,6 +70,25 @@ async fn the_same_event_in_two_batches_at_once_applies_once() {
     assert!(!error.is_about_an_event());
     assert_eq!(verdicts(&world.run(&requests).await.unwrap()), [Verdict::Duplicate]);
     assert_eq!(world.count("SELECT balance FROM balance").await, 9_000);
+}
+
+/// Its notice has a key of its own, whose race would pass for a refusal.
+#[tokio::test]
+async fn the_same_parked_event_in_two_batches_at_once_is_lost_at_the_inbox() {
+    let world = World::new().await;
+    let rejection = Asks::Rejected(Reason::UnknownType.because("x"));
+    let requests = [request("x1", "x", rejection)];
+    let arrivals = arrivals(&requests);
+    let mut late = world.store.open_batch(&arrivals).await.unwrap();
+    world.decide(&mut late, &requests);
+    let wires = wires(&late.book);
+    assert_eq!(wires.len(), 1);
+
+    world.run(&requests).await.unwrap();
+    let error = late.commit(&arrivals, &wires).await.unwrap_err();
+
+    assert!(error.is_overtaken() && !error.is_about_an_event(), "{error:?}");
+    assert_eq!(world.count("SELECT count(*) FROM parked").await, 1);
 }
 
 #[tokio::test]
