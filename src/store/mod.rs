@@ -11,14 +11,14 @@
 //! | save | inbox, balances, lots, entries; (what is rare) | purchases, references, lines, lots, postings, notices, what becomes of older purchases; (what is rare) |
 //! | commit | seal and commit in one message | |
 //!
-//! A small batch saves in one statement what [`writer`] says, a large one table by table. So one of
+//! A small batch saves in one statement what `writer` says, a large one table by table. So one of
 //! nothing but usage takes six round trips, and nine beyond 256 events; a payment of a new purchase
 //! one more. Reversals of usage ask besides what became of it, for its slices and its reversals.
 //!
 //! Every statement but BEGIN and COMMIT is prepared once a connection, with one plan for every size
 //! of batch. The statements of one transaction follow each other: each needs what the one before
 //! has locked or found. What runs beside them is the other lanes' transactions and the decoding of
-//! the next round (`daemon::intake`). Connections are kept between batches, warm ([`kept`]).
+//! the next round (`daemon::intake`). Connections are kept between batches, warm (`kept`).
 //!
 //! | index on the hot path | answers | why so |
 //! | --- | --- | --- |
