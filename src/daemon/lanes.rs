@@ -1,7 +1,9 @@
 //! Cutting a round into lanes: the events of one account stay together, in the order in which they
 //! came. A refund, a void, a dispute and a reversal of usage name no account: each follows its
-//! payment or usage where that came before it in the same round, else its order among the account's
-//! events is left open, as it is between daemons (semantics 3.5).
+//! payment or usage where that came before it in the same round. Else its order among the account's
+//! events is left open, as it is between daemons (semantics 3.5); and because the account may be
+//! any, of any lane, they are written after the others, in a transaction of their own: in a large one
+//! they would have each lane wait for accounts of the other for as long as that takes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,6 +21,19 @@ pub(super) struct Arrived {
     pub(super) message: Message,
 }
 
+/// One of a round's transactions at a time, in the making.
+#[derive(Default)]
+struct Lane {
+    first: Vec<Arrived>,
+    /// What may concern an account of any lane, after all others.
+    last: Vec<Arrived>,
+}
+
+struct Place {
+    lane: usize,
+    is_last: bool,
+}
+
 /// Below this many events a second transaction costs more than it saves.
 const WORTH_CUTTING: usize = 200;
 
@@ -33,20 +48,31 @@ pub(super) fn lanes(
         0..WORTH_CUTTING => 1,
         _ => workers.max(1),
     };
-    let mut lanes: Vec<Vec<Arrived>> = std::iter::repeat_with(Vec::new).take(count).collect();
+    let mut lanes: Vec<Lane> = std::iter::repeat_with(Lane::default).take(count).collect();
     let mut known = Known::of(&round);
     for arrived in round {
-        let lane = lane_of(&arrived.request, count, &mut known);
-        if let Some(lane) = lanes.get_mut(lane) {
-            lane.push(arrived);
+        let place = place_of(&arrived.request, count, &mut known);
+        if let Some(lane) = lanes.get_mut(place.lane) {
+            match place.is_last {
+                true => lane.last.push(arrived),
+                false => lane.first.push(arrived),
+            }
         }
     }
+    let batches = |lane: Lane| {
+        let [first, last] = [lane.first, lane.last].map(|events| batches(events, batch_max));
+        first.into_iter().chain(last).collect()
+    };
+    let mut lanes: Vec<Vec<Vec<Arrived>>> = lanes.into_iter().map(batches).collect();
     lanes.retain(|lane| !lane.is_empty());
-    lanes.into_iter().map(|lane| batches(lane, batch_max)).collect()
+    lanes
 }
 
 fn batches(lane: Vec<Arrived>, batch_max: usize) -> Vec<Vec<Arrived>> {
     let mut batches = Vec::new();
+    if lane.is_empty() {
+        return batches;
+    }
     let mut rest = lane;
     while rest.len() > batch_max.max(1) {
         let tail = rest.split_off(batch_max.max(1));
@@ -111,26 +137,31 @@ impl Known {
     }
 }
 
-/// A refund follows the payment of the same purchase in the round, a reversal its usage; two lanes
-/// that still meet at one account only wait for each other in the database.
-fn lane_of(request: &Request, count: usize, known: &mut Known) -> usize {
+/// A refund follows the payment of the same purchase in the round, a reversal its usage; others of
+/// them come last.
+fn place_of(request: &Request, count: usize, known: &mut Known) -> Place {
+    let first = |lane| Place { lane, is_last: false };
+    let follows = |known: Option<usize>, else_lane| match known {
+        Some(lane) => first(lane),
+        None => Place { lane: else_lane, is_last: count > 1 },
+    };
     if let Some(account) = account(request) {
         let lane = hashed(account, count);
         known.note(request, lane);
-        return lane;
+        return first(lane);
     }
     match &request.asks {
         Asks::Command(Command::ReverseUsage(reversal)) => {
             let drawn = known.reversed.get(&reversal.usage).copied().flatten();
-            drawn.unwrap_or_else(|| hashed(&reversal.usage, count))
+            follows(drawn, hashed(&reversal.usage, count))
         }
         Asks::Command(Command::Refund(refund)) => {
             let mut references = refund.references.iter();
-            let paid = references.find_map(|reference| known.purchases.get(reference));
-            paid.copied().unwrap_or_else(|| hashed(&refund.references.first(), count))
+            let paid = references.find_map(|reference| known.purchases.get(reference)).copied();
+            follows(paid, hashed(&refund.references.first(), count))
         }
         Asks::Command(_) | Asks::Nothing | Asks::Noted | Asks::Rejected(_) => {
-            hashed(&request.name, count)
+            first(hashed(&request.name, count))
         }
     }
 }
@@ -140,4 +171,92 @@ fn hashed<T: Hash>(value: &T, count: usize) -> usize {
     value.hash(&mut hasher);
     let count = u64::try_from(count).unwrap_or(1).max(1);
     usize::try_from(hasher.finish().checked_rem(count).unwrap_or(0)).unwrap_or(0)
+}
+
+/// Arrivals for tests.
+#[cfg(test)]
+pub(super) mod made {
+    use super::*;
+    use crate::ledger::{Credits, EventName, Fingerprint, Number, Usage, WhenShort};
+
+    pub(crate) fn arrived(tag: u64, asks: Asks) -> Arrived {
+        let key = EventKey(u128::from(tag).to_be_bytes());
+        let name = EventName { source: Name::from("test"), id: Name::from(tag.to_string()) };
+        let kind = Name::from("test");
+        let request = Request {
+            key,
+            conflict_key: key,
+            fingerprint: Fingerprint(key.0),
+            name,
+            kind,
+            occurred_at: None,
+            traceparent: None,
+            asks,
+        };
+        Arrived { tag, at: Instant::now(), request, message: Message::default() }
+    }
+
+    pub(crate) fn usage(tag: u64, account: &str) -> Arrived {
+        let usage = Usage {
+            account: Name::from(account),
+            unit: Name::from("CRD"),
+            meter: None,
+            quantity: Number::parse("1").unwrap(),
+            cost: Credits::from_steps(1),
+            when_short: WhenShort::Overdraft,
+        };
+        arrived(tag, Asks::Command(Command::Use(usage)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::made::{arrived, usage};
+    use super::*;
+    use crate::ledger::{EventName, UsageReversal};
+
+    fn reversal(tag: u64, of: u64) -> Arrived {
+        let usage = usage(of, "any").request;
+        let usage_name = EventName { ..usage.name };
+        let reversal = UsageReversal { usage: usage.key, usage_name, quantity: None };
+        arrived(tag, Asks::Command(Command::ReverseUsage(reversal)))
+    }
+
+    fn tags(lanes: &[Vec<Vec<Arrived>>]) -> Vec<Vec<Vec<u64>>> {
+        let batch = |batch: &Vec<Arrived>| batch.iter().map(|arrived| arrived.tag).collect();
+        lanes.iter().map(|lane| lane.iter().map(batch).collect()).collect()
+    }
+
+    /// As many as are worth cutting, each of an account of its own, and behind them the others.
+    fn large(others: Vec<Arrived>) -> Vec<Arrived> {
+        let count = u64::try_from(WORTH_CUTTING).unwrap();
+        (1..=count).map(|tag| usage(tag, &tag.to_string())).chain(others).collect()
+    }
+
+    #[test]
+    fn what_may_concern_any_account_comes_after_all_others_of_its_lane_and_alone() {
+        let stranger = 10_000;
+        let lanes = tags(&lanes(large(vec![reversal(1_001, stranger), usage(1_002, "a")]), 2, 500));
+
+        let (with, without): (Vec<_>, Vec<_>) = lanes.iter().partition(|lane| lane.len() == 2);
+        assert_eq!(with[0][1], [1_001]);
+        assert_eq!(without[0].len(), 1, "the other lane has no second batch");
+        let first = [&with[0][0], &without[0][0]];
+        assert_eq!(first.iter().filter(|batch| batch.contains(&1_002)).count(), 1);
+    }
+
+    #[test]
+    fn what_follows_its_cause_stays_in_that_ones_batch() {
+        let lanes = tags(&lanes(large(vec![reversal(1_001, 7)]), 2, 500));
+
+        assert!(lanes.iter().all(|lane| lane.len() == 1));
+        assert!(lanes.iter().any(|lane| lane[0].contains(&7) && lane[0].contains(&1_001)));
+    }
+
+    #[test]
+    fn a_small_round_is_one_batch_in_its_order() {
+        let lanes = tags(&lanes(vec![reversal(1, 10_000), usage(2, "a"), usage(3, "b")], 2, 500));
+
+        assert_eq!(lanes, [[[1, 2, 3]]]);
+    }
 }

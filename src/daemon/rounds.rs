@@ -164,42 +164,9 @@ impl Rounds {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
-
+    use super::super::lanes::made::{arrived, usage};
     use super::*;
-    use crate::event::Message;
-    use crate::ledger::{
-        Asks, Command, Credits, EventKey, EventName, Fingerprint, Number, Request, Usage, WhenShort,
-    };
-
-    fn arrived(tag: u64, asks: Asks) -> Arrived {
-        let key = EventKey(u128::from(tag).to_be_bytes());
-        let name = EventName { source: Name::from("test"), id: Name::from(tag.to_string()) };
-        let kind = Name::from("test");
-        let request = Request {
-            key,
-            conflict_key: key,
-            fingerprint: Fingerprint(key.0),
-            name,
-            kind,
-            occurred_at: None,
-            traceparent: None,
-            asks,
-        };
-        Arrived { tag, at: Instant::now(), request, message: Message::default() }
-    }
-
-    fn usage(tag: u64, account: &str) -> Arrived {
-        let usage = Usage {
-            account: Name::from(account),
-            unit: Name::from("CRD"),
-            meter: None,
-            quantity: Number::parse("1").unwrap(),
-            cost: Credits::from_steps(1),
-            when_short: WhenShort::Overdraft,
-        };
-        arrived(tag, Asks::Command(Command::Use(usage)))
-    }
+    use crate::ledger::Asks;
 
     fn nameless(tag: u64) -> Arrived {
         arrived(tag, Asks::Nothing)
