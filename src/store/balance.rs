@@ -22,14 +22,14 @@ pub(super) fn read(
 ) -> Result<Balance, StoreError> {
     let mut balance = Balance::new(account, unit);
     balance.balance = columns.credits()?;
-    balance.overdraft = columns.credits()?;
-    balance.pending = columns.credits()?;
+    balance.overdraft = columns.credits_or_zero()?;
+    balance.pending = columns.credits_or_zero()?;
     balance.entry_seq = columns.next()?;
     balance.last_lot = LotNo(columns.next()?);
-    balance.last_repayment = columns.next()?;
-    let latched: Vec<i64> = columns.next()?;
+    balance.last_repayment = columns.next_or_usual()?;
+    let latched: Vec<i64> = columns.next_or_usual()?;
     balance.latched = latched.into_iter().map(Credits::from_steps).collect();
-    balance.depleted = columns.next()?;
+    balance.depleted = columns.next_or_usual()?;
     balance.peak = columns.credits()?;
     balance.told = state(columns.next()?)?;
     balance.asking = state(columns.next()?)?;

@@ -96,6 +96,14 @@ impl<'r> Columns<'r> {
             .map_err(|source| StoreError::Database { doing: "read a row", source })
     }
 
+    /// A column that holds what most rows do is not sent (`NULLIF`): each costs both sides some 0.1 µs.
+    pub(super) fn next_or_usual<T>(&mut self) -> Result<T, StoreError>
+    where
+        T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Default,
+    {
+        Ok(self.next::<Option<T>>()?.unwrap_or_default())
+    }
+
     pub(super) fn name(&mut self, names: &mut Names) -> Result<Name, StoreError> {
         self.next::<&str>().map(|text| names.share(text))
     }
@@ -106,6 +114,10 @@ impl<'r> Columns<'r> {
 
     pub(super) fn credits(&mut self) -> Result<Credits, StoreError> {
         self.next().map(Credits::from_steps)
+    }
+
+    pub(super) fn credits_or_zero(&mut self) -> Result<Credits, StoreError> {
+        self.next_or_usual().map(Credits::from_steps)
     }
 
     pub(super) fn key(&mut self) -> Result<EventKey, StoreError> {

@@ -190,21 +190,23 @@ pub(super) async fn update(
 
 /// From the columns of [`load_closed`] and `super::holding`.
 pub(super) fn read(columns: &mut Columns<'_>, names: &mut Names) -> Result<Lot, StoreError> {
+    let no = LotNo(columns.next()?);
+    let package = columns.name(names)?;
     Ok(Lot {
-        no: LotNo(columns.next()?),
-        package: columns.name(names)?,
-        family: columns.name(names)?,
+        no,
+        family: columns.name_or_none(names)?.unwrap_or_else(|| package.clone()),
+        package,
         granted: columns.credits()?,
         remaining: columns.credits()?,
-        forfeited: columns.credits()?,
-        counted: columns.credits()?,
-        expired: columns.credits()?,
-        is_pending: columns.next()?,
-        is_warned: columns.next()?,
+        forfeited: columns.credits_or_zero()?,
+        counted: columns.credits_or_zero()?,
+        expired: columns.credits_or_zero()?,
+        is_pending: columns.next_or_usual()?,
+        is_warned: columns.next_or_usual()?,
         promotional: columns.next()?,
         priority: columns.next()?,
         applies_to: {
-            let meters: Vec<String> = columns.next()?;
+            let meters: Vec<String> = columns.next_or_usual()?;
             meters.iter().map(|meter| names.share(meter)).collect()
         },
         expires_at: columns.at_or_none()?,
