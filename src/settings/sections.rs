@@ -88,9 +88,9 @@ fn broker(section: &mut Section<'_>, intake: &IntakeSettings) -> BrokerSettings 
             ("declare", TopologyMode::Declare),
             [("verify", TopologyMode::Verify)],
         ),
-        // Two rounds of every worker: one in hand, one arrived, so that no worker waits for the
-        // network. It bounds memory too: the library's own buffer has no other bound.
-        prefetch: section.integer("prefetch", 8_000, 1..=u16::MAX),
+        // Two full rounds (`daemon::intake`): one in hand, one arrived, so that no worker waits for
+        // the network. It bounds memory too: the library's own buffer has no other bound.
+        prefetch: section.integer("prefetch", 7_000, 1..=u16::MAX),
         delivery_limit: section.integer("delivery_limit", 200, 1..=100_000),
         heartbeat: section.duration("heartbeat", s(10), s(1)..=s(600)),
         connect_timeout: section.duration("connect_timeout", s(10), ms(100)..=s(300)),

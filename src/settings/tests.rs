@@ -33,7 +33,7 @@ fn without_a_word_the_defaults_suit_servers_on_this_machine() {
 
     assert_eq!(settings.database.url.expose(), "postgres://postgres@127.0.0.1:5432/creditd");
     assert_eq!(settings.broker.url.expose(), "amqp://guest:guest@127.0.0.1:5672");
-    assert_eq!(settings.broker.prefetch, 8_000);
+    assert_eq!(settings.broker.prefetch, 7_000);
     assert_eq!(settings.broker.message_max_bytes, 65_536);
     assert_eq!(
         settings.broker.bindings,
@@ -96,7 +96,7 @@ prefetch = 100
         printed(load(file, &environment, &flags)),
         [
             "c.toml:2: broker.prefetch: is the fraction 5.7, not a whole number; \
-             write a whole number from 1 to 65535, such as 8000",
+             write a whole number from 1 to 65535, such as 7000",
             "c.toml:3: broker.heartbeat: is \"10\", which has no unit; \
              write a duration with its unit from 1s to 10 minutes, such as \"10s\"",
             "c.toml:4: broker.topologie: is no known key; did you mean topology?",
