@@ -58,14 +58,28 @@ fn speeds(report: &Report) -> Vec<Goal> {
         bound: Bound::AtLeast(least),
         unit: "%",
     };
-    let ordered = (Load::Ordered, Creditd);
+    let (long, long_ordered) = ((Load::Backlog, Creditd), (Load::BacklogOrdered, Creditd));
     vec![
         times("usage, beside one transaction a message", Load::Usage, 12.0),
         share_of("usage, of the bound", share, 75.0),
         share_of("one hot account, of usage over all", beside(Load::Hot, Creditd, usage), 100.0),
         times("mixed with notices, beside its usage", Load::Mixed, 8.0),
-        share_of("grown, time-ordered ids", beside(Load::GrownOrdered, Creditd, ordered), 90.0),
-        share_of("grown, random ids", beside(Load::Grown, Creditd, usage), 70.0),
+        share_of(
+            "grown, time-ordered ids",
+            beside(Load::GrownOrdered, Creditd, long_ordered),
+            90.0,
+        ),
+        share_of("grown, random ids", beside(Load::Grown, Creditd, long), 70.0),
+        share_of(
+            "grown, time-ordered ids, of as many accounts",
+            beside(Load::GrownOrdered, Creditd, (Load::YoungOrdered, Creditd)),
+            90.0,
+        ),
+        share_of(
+            "grown, random ids, of as many accounts",
+            beside(Load::Grown, Creditd, (Load::Young, Creditd)),
+            70.0,
+        ),
         share_of("two daemons, of one", beside(Load::Usage, Two, usage), 100.0),
     ]
 }
@@ -101,7 +115,7 @@ fn costs(report: &Report) -> Vec<Goal> {
         bound: Bound::AtMost(most),
         unit,
     };
-    let deadlocks = |run: &crate::race::Run| Some(run.deadlocks as f64);
+    let deadlocks = |run: &crate::race::Run| Some(run.counts.deadlocks as f64);
     vec![
         goal("memory with a long backlog", report.middle(Load::Backlog, Creditd, peak), 64.0, "MB"),
         goal("ready after its start", ready, 1_000.0, "ms"),

@@ -1,4 +1,4 @@
-//! A ledger that is years old. A small one is made by creditd itself, from events; then every row
+//! Ledgers of many accounts: one that is years old, and one that has only just begun. A small one is made by creditd itself, from events; then every row
 //! of it is copied, in sets, with other accounts, purchases and events. So the rows are those that
 //! creditd writes, whatever columns a version has, and `creditd verify` must find nothing in them.
 
@@ -8,7 +8,17 @@ use crate::Fallible;
 use crate::workload::{Ids, Origin, Workload};
 use crate::world::{Database, World};
 
-/// Accounts of the ledger that is copied, and entries of each: a payment's and those of usage.
+/// How long the accounts of a ledger have been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Each has been paid for, and nothing else has happened.
+    Young,
+    /// Nine of ten entries are usage.
+    Grown,
+}
+
+/// Accounts of the ledger that is copied, and entries of each once it has grown: a payment's and
+/// those of usage.
 pub(crate) const ACCOUNTS: usize = 1_000;
 const ENTRIES_OF_EACH: usize = 10;
 
@@ -18,10 +28,12 @@ pub(crate) fn copies(entries: usize) -> usize {
 }
 
 /// The events of the small ledger.
-pub(crate) fn history() -> [Workload; 2] {
+pub(crate) fn history(age: Age) -> Vec<Workload> {
     let origin = Origin { ids: Ids::Random, seed: u64::from(u32::MAX) };
     let count = ACCOUNTS * (ENTRIES_OF_EACH - 1);
-    [Workload::funding(ACCOUNTS), Workload::usage("history", ACCOUNTS, count, origin)]
+    let usage = || Workload::usage("history", ACCOUNTS, count, origin);
+    let usage = (age == Age::Grown).then(usage);
+    [Workload::funding(ACCOUNTS)].into_iter().chain(usage).collect()
 }
 
 /// Makes of every account `copies`. Its name gets a number behind it: `cus_…_17`.

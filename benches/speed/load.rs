@@ -2,6 +2,7 @@
 
 use crate::Options;
 use crate::contender::Contender;
+use crate::grown::Age;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum Load {
@@ -17,6 +18,12 @@ pub(crate) enum Load {
     Steady,
     /// Usage, a million events; what memory it takes
     Backlog,
+    /// The same with ids that carry their time
+    BacklogOrdered,
+    /// Usage in a ledger of a million accounts in which nothing has happened yet
+    Young,
+    /// The same with ids that carry their time
+    YoungOrdered,
     /// Usage in a ledger of ten million entries and a million accounts
     Grown,
     /// The same with ids that carry their time
@@ -25,7 +32,14 @@ pub(crate) enum Load {
 
 impl Load {
     const USUAL: [Self; 5] = [Self::Usage, Self::Hot, Self::Mixed, Self::Ordered, Self::Steady];
-    const LONG: [Self; 3] = [Self::Backlog, Self::Grown, Self::GrownOrdered];
+    const LONG: [Self; 6] = [
+        Self::Backlog,
+        Self::BacklogOrdered,
+        Self::Young,
+        Self::YoungOrdered,
+        Self::Grown,
+        Self::GrownOrdered,
+    ];
 
     pub(crate) fn chosen(options: &Options) -> Vec<Self> {
         if !options.workload.is_empty() {
@@ -43,6 +57,9 @@ impl Load {
             Self::Ordered => "usage, time-ordered ids",
             Self::Steady => "steady",
             Self::Backlog => "usage, a long backlog",
+            Self::BacklogOrdered => "usage, a long backlog, time-ordered ids",
+            Self::Young => "usage, a million accounts",
+            Self::YoungOrdered => "usage, a million accounts, time-ordered ids",
             Self::Grown => "usage, grown ledger",
             Self::GrownOrdered => "usage, grown ledger, time-ordered ids",
         }
@@ -54,9 +71,14 @@ impl Load {
         match self {
             Self::Usage => &[OneByOne, Faststream, Consume, Creditd, Write, Two],
             Self::Hot => &[OneByOne, Faststream, Consume, Creditd, Write],
-            Self::Mixed | Self::Ordered | Self::Backlog | Self::Grown | Self::GrownOrdered => {
-                &[Creditd]
-            }
+            Self::Mixed
+            | Self::Ordered
+            | Self::Backlog
+            | Self::BacklogOrdered
+            | Self::Young
+            | Self::YoungOrdered
+            | Self::Grown
+            | Self::GrownOrdered => &[Creditd],
             Self::Steady => &[],
         }
     }
@@ -70,12 +92,31 @@ impl Load {
             | Self::Ordered
             | Self::Steady
             | Self::Backlog
+            | Self::BacklogOrdered
+            | Self::Young
+            | Self::YoungOrdered
             | Self::Grown
             | Self::GrownOrdered => 10,
         }
     }
 
-    pub(crate) fn is_grown(self) -> bool {
-        matches!(self, Self::Grown | Self::GrownOrdered)
+    /// Whether events are drained before it that are not measured.
+    pub(crate) fn is_long(self) -> bool {
+        Self::LONG.contains(&self)
+    }
+
+    /// The ledger of many accounts that it drains into.
+    pub(crate) fn age(self) -> Option<Age> {
+        match self {
+            Self::Young | Self::YoungOrdered => Some(Age::Young),
+            Self::Grown | Self::GrownOrdered => Some(Age::Grown),
+            Self::Usage
+            | Self::Hot
+            | Self::Mixed
+            | Self::Ordered
+            | Self::Steady
+            | Self::Backlog
+            | Self::BacklogOrdered => None,
+        }
     }
 }

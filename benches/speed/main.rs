@@ -80,18 +80,26 @@ struct Options {
     /// Only these workloads; without it all that take no more than some seconds a run
     #[arg(long, value_enum, value_delimiter = ',')]
     workload: Vec<Load>,
-    /// The long workloads too: backlog and grown
+    /// The long workloads too: backlog, young and grown
     #[arg(long)]
     full: bool,
     /// Only these contenders
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Contender>,
-    /// Events of workload backlog
+    /// Events of the long workloads
     #[arg(long, default_value_t = 1_000_000)]
     backlog: usize,
+    /// Events that are drained before each of the long workloads and not measured: a ledger of that
+    /// size was not copied a minute ago, and its pages are in the server's memory
+    #[arg(long, default_value_t = 300_000)]
+    warm_up: usize,
     /// Entries of the ledger that is grown; a tenth as many accounts
     #[arg(long, default_value_t = 10_000_000)]
     entries: usize,
+    /// Takes the ledgers of many accounts from databases of this name (…_young, …_grown), makes them
+    /// where they are not there, and keeps them
+    #[arg(long)]
+    ledger: Option<String>,
     /// Leaves the grown ledger unproven: `creditd verify` takes a minute for each million entries
     #[arg(long)]
     unproven: bool,

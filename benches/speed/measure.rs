@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::books::Books;
 use crate::contender::Contender;
 use crate::faststream::Python;
+use crate::grown::Age;
 use crate::load::Load;
 use crate::race::{Race, Run};
 use crate::steady::{Latency, Steady, Subject};
@@ -28,6 +29,9 @@ pub(crate) const IDLE: usize = 50;
 /// So that enough payments come at that rate.
 const IDLE_LASTS_TIMES: u64 = 3;
 
+/// The seed of events that are not measured.
+const WARM_UP: u64 = 2;
+
 struct Bench<'a> {
     world: &'a World,
     options: &'a Options,
@@ -41,7 +45,8 @@ pub(crate) async fn measure(world: &World, options: &Options) -> Fallible<Result
     let with_python = options.wants(Contender::Faststream) && loads.iter().any(is_asked_for);
     let python = if with_python { Python::find() } else { None };
     let mut bench = Bench { world, options, python, results: Results::default() };
-    let (grown, fresh): (Vec<Load>, Vec<Load>) = loads.iter().partition(|load| load.is_grown());
+    let (grown, fresh): (Vec<Load>, Vec<Load>) =
+        loads.iter().partition(|load| load.age().is_some());
     if !fresh.is_empty() {
         bench.fund().await?;
     }
@@ -62,35 +67,54 @@ pub(crate) async fn measure(world: &World, options: &Options) -> Fallible<Result
 impl Bench<'_> {
     /// The books that every run begins with: one payment an account, taken in by creditd itself.
     async fn fund(&self) -> Fallible<()> {
-        let database = self.world.create("base").await?;
+        let database = self.world.database("base");
+        self.world.create(&database).await?;
         self.world.creditd(&database, &["migrate"]).await?;
         let run = self.race(&database, &Workload::funding(self.options.events)).await?;
         say("funding", run.events, run.took);
         database.vacuum().await
     }
 
-    fn workload(&self, load: Load, round: usize) -> Fallible<Workload> {
-        let events = self.options.events;
-        let random = Origin { ids: Ids::Random, seed: 1 };
+    async fn copy_of_base(&self, suffix: &str) -> Fallible<Database> {
+        self.world.copy(&self.world.database("base"), suffix).await
+    }
+
+    fn workload(&self, load: Load) -> Workload {
+        let Options { events, backlog, .. } = *self.options;
+        let count = if load.is_long() { backlog } else { events };
+        self.events(load, count, 1)
+    }
+
+    /// Brings a copy of books into the state in which a server is that has been at work.
+    async fn warm_up(&self, load: Load, database: &Database) -> Fallible<()> {
+        let count = self.options.warm_up;
+        if !load.is_long() || count == 0 {
+            return Ok(());
+        }
+        let run = self.race(database, &self.events(load, count, WARM_UP)).await?;
+        say("warmed up", run.events, run.took);
+        Ok(())
+    }
+
+    fn events(&self, load: Load, count: usize, seed: u64) -> Workload {
+        let accounts = self.options.events;
+        let random = Origin { ids: Ids::Random, seed };
         let ordered = Origin { ids: Ids::Ordered, ..random };
-        // All rounds are of one ledger, so each needs events of its own.
-        let seed = u64::try_from(round)? + 1;
-        let own = |origin: Origin| Origin { seed, ..origin };
         let copies = grown::copies(self.options.entries);
-        let grown = |origin| Workload::copies(grown::ACCOUNTS, copies, events, origin);
-        Ok(match load {
-            Load::Usage | Load::Steady => Workload::usage("usage", events, events, random),
-            Load::Hot => Workload::hot(events, random),
-            Load::Mixed => Workload::mixed(events, events, random),
-            Load::Ordered => Workload::usage("usage", events, events, ordered),
-            Load::Backlog => Workload::usage("usage", events, self.options.backlog, random),
-            Load::Grown => grown(own(random)),
-            Load::GrownOrdered => grown(own(ordered)),
-        })
+        let usage = |origin| Workload::usage("usage", accounts, count, origin);
+        let grown = |origin| Workload::copies(grown::ACCOUNTS, copies, count, origin);
+        match load {
+            Load::Usage | Load::Steady | Load::Backlog => usage(random),
+            Load::Ordered | Load::BacklogOrdered => usage(ordered),
+            Load::Hot => Workload::hot(count, random),
+            Load::Mixed => Workload::mixed(accounts, count, random),
+            Load::Young | Load::Grown => grown(random),
+            Load::YoungOrdered | Load::GrownOrdered => grown(ordered),
+        }
     }
 
     async fn round(&mut self, load: Load, round: usize) -> Fallible<()> {
-        let workload = self.workload(load, round)?;
+        let workload = self.workload(load);
         let wanted = |who: &&Contender| self.options.wants(**who);
         let contenders: Vec<Contender> = load.contenders().iter().filter(wanted).copied().collect();
         let part = workload.part(workload.events.len().div_ceil(load.part()));
@@ -132,7 +156,8 @@ impl Bench<'_> {
         contender: Contender,
         workload: &Workload,
     ) -> Fallible<Books> {
-        let database = self.world.copy("base", "run").await?;
+        let database = self.copy_of_base("run").await?;
+        self.warm_up(load, &database).await?;
         let (world, options, python) = (self.world, self.options, self.python.as_ref());
         let is_over_when_told = load == Load::Mixed;
         let database = &database;
@@ -154,7 +179,7 @@ impl Bench<'_> {
 
     /// Not measured: what creditd leaves behind after the same events.
     async fn prove(&self, workload: &Workload) -> Fallible<Books> {
-        let database = self.world.copy("base", "run").await?;
+        let database = self.copy_of_base("run").await?;
         self.race(&database, workload).await?;
         let books = Books::read(&database).await?;
         self.world.drop_database("run").await?;
@@ -171,9 +196,9 @@ impl Bench<'_> {
 
     /// Writes what creditd has written, in a copy of the same books.
     async fn write(&mut self, load: Load, workload: &Workload) -> Fallible<()> {
-        let done = self.world.copy("base", "run").await?;
+        let done = self.copy_of_base("run").await?;
         self.race(&done, workload).await?;
-        let copy = self.world.copy("base", "limit").await?;
+        let copy = self.copy_of_base("limit").await?;
         let took = write::run(&done, &copy).await?;
         Books::read(&done).await?.refuse_unless_same(&Books::read(&copy).await?)?;
         self.world.drop_database("run").await?;
@@ -208,7 +233,7 @@ impl Bench<'_> {
             for subject in [Subject::Floor, Subject::Creditd] {
                 let who = format!("{subject:?}").to_lowercase();
                 eprintln!("run {round} of {}: {rate} a second, {who}", self.options.runs);
-                let database = self.world.copy("base", "run").await?;
+                let database = self.copy_of_base("run").await?;
                 let steady = Steady {
                     world: self.world,
                     database: &database,
@@ -226,28 +251,40 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Each run is of a ledger of its own, a copy of the one that was grown.
     async fn grow(&mut self, loads: &[Load]) -> Fallible<()> {
-        let copies = grown::copies(self.options.entries);
-        eprintln!("growing: a ledger of {} entries", self.options.entries);
-        let database = self.world.create("grown").await?;
-        self.world.creditd(&database, &["migrate"]).await?;
-        for history in grown::history() {
-            self.race(&database, &history).await?;
-        }
-        grown::multiply(self.world, &database, copies).await?;
-        if !self.options.unproven {
-            self.world.creditd(&database, &["verify"]).await?;
-        }
-        for round in 1..=self.options.runs {
-            for load in loads {
-                self.announce(*load, Contender::Creditd, round);
-                self.world.settle().await?;
-                let run = self.race(&database, &self.workload(*load, round)?).await?;
+        let (world, options) = (self.world, self.options);
+        for round in 1..=options.runs {
+            for (load, age) in loads.iter().filter_map(|load| Some((*load, load.age()?))) {
+                let ledger = world.ledger(options.ledger.as_deref(), age);
+                if !world.has(&ledger).await? {
+                    self.make_ledger(&ledger, age).await?;
+                }
+                self.announce(load, Contender::Creditd, round);
+                let copy = world.copy(&ledger, "run").await?;
+                self.warm_up(load, &copy).await?;
+                let run = self.race(&copy, &self.workload(load)).await?;
                 say("drained", run.events, run.took);
-                self.results.runs.push((*load, Contender::Creditd, run));
+                self.results.runs.push((load, Contender::Creditd, run));
+                world.drop_database("run").await?;
             }
         }
-        self.world.drop_database("grown").await
+        Ok(())
+    }
+
+    async fn make_ledger(&self, database: &Database, age: Age) -> Fallible<()> {
+        let (world, options) = (self.world, self.options);
+        eprintln!("making a ledger: {age:?}");
+        world.create(database).await?;
+        world.creditd(database, &["migrate"]).await?;
+        for history in grown::history(age) {
+            self.race(database, &history).await?;
+        }
+        grown::multiply(world, database, grown::copies(options.entries)).await?;
+        match options.unproven {
+            true => Ok(()),
+            false => world.creditd(database, &["verify"]).await,
+        }
     }
 
     fn announce(&self, load: Load, contender: Contender, round: usize) {

@@ -11,7 +11,7 @@ use crate::contender::{Contender, Running, Told};
 use crate::faststream::Python;
 use crate::meter::Family;
 use crate::workload::Workload;
-use crate::world::{Database, Queue, World};
+use crate::world::{Counts, Database, Queue, World};
 use crate::{Fallible, Options};
 
 pub(crate) struct Race<'a> {
@@ -34,7 +34,7 @@ pub(crate) struct Run {
     pub(crate) told: Option<Told>,
     /// What the books grew by.
     pub(crate) bytes: i64,
-    pub(crate) deadlocks: i64,
+    pub(crate) counts: Counts,
 }
 
 /// Processor time, as far as it could be seen.
@@ -59,7 +59,8 @@ impl Run {
     /// Of a limit, which leaves nothing behind and is no process of its own.
     pub(crate) fn limit(events: usize, took: Duration) -> Self {
         let spent = Spent::default();
-        Self { events, took, ready: None, spent, told: None, bytes: 0, deadlocks: 0 }
+        let counts = Counts::default();
+        Self { events, took, ready: None, spent, told: None, bytes: 0, counts }
     }
 
     pub(crate) fn rate(&self) -> f64 {
@@ -74,7 +75,7 @@ impl Race<'_> {
         let mut books = self.database.connect().await?;
         let before = committed(&mut books).await?;
         let bytes = self.database.bytes().await?;
-        let deadlocks = self.database.deadlocks().await?;
+        let counts = self.database.counts().await?;
         let idle = self.spent(&[Family::own()]);
 
         let began = Instant::now();
@@ -102,9 +103,9 @@ impl Race<'_> {
         books.close().await?;
         self.world.delete_queues().await?;
         let bytes = self.database.bytes().await? - bytes;
-        let deadlocks = self.database.deadlocks().await? - deadlocks;
+        let counts = self.database.counts().await?.since(counts);
         let events = self.workload.events.len();
-        Ok(Run { events, took, ready, spent, told, bytes, deadlocks })
+        Ok(Run { events, took, ready, spent, told, bytes, counts })
     }
 
     fn spent(&self, families: &[Family]) -> Spent {

@@ -219,6 +219,9 @@ impl Report {
             "PostgreSQL µs",
             "RabbitMQ µs",
             "bytes",
+            "log bytes",
+            "whole pages",
+            "pages read",
             "batch",
             "peak MB",
             "ready ms",
@@ -238,23 +241,30 @@ impl Report {
             let shown_of = |value: &dyn Fn(&Run) -> Option<f64>, decimals| {
                 shown(self.middle(load, who, value), decimals)
             };
+            let counted_of = |count: fn(&Run) -> i64, decimals| {
+                shown_of(&|run| Some(count(run) as f64 / run.events as f64), decimals)
+            };
             grid.row([
                 load.name().to_owned(),
                 who.name().to_owned(),
                 each(|spent| spent.contender),
                 each(|spent| spent.postgres),
                 each(|spent| spent.rabbitmq),
-                shown_of(&|run| Some(run.bytes as f64 / run.events as f64), 0),
+                counted_of(|run| run.bytes, 0),
+                counted_of(|run| run.counts.log_bytes, 0),
+                counted_of(|run| run.counts.whole_pages, 2),
+                counted_of(|run| run.counts.pages_read, 2),
                 shown_of(&|run| Some(run.events as f64 / run.told?.batches.max(1) as f64), 0),
                 shown_of(&peak, 1),
                 shown_of(&ready, 0),
                 shown_of(&|run| Some(run.told?.retries as f64), 0),
-                shown_of(&|run| Some(run.deadlocks as f64), 0),
+                shown_of(&|run| Some(run.counts.deadlocks as f64), 0),
             ]);
         }
         let notes = vec![
-            "For each event: processor time of the contender and of the two servers, and what \
-             tables and indexes grew by; batch: events in one transaction."
+            "For each event: processor time of the contender and of the two servers, what tables \
+             and indexes grew by, what PostgreSQL wrote to its log, how many whole pages were in \
+             that, how many pages were not in its memory; batch: events in one transaction."
                 .to_owned(),
         ];
         Section { title: "What it costs", grid, notes }

@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use url::Url;
 
 use crate::Fallible;
+use crate::grown::Age;
 use crate::meter::Family;
 use crate::workload::Workload;
 
@@ -33,6 +34,16 @@ pub(crate) struct World {
 pub(crate) struct Database {
     pub(crate) url: Url,
     name: String,
+}
+
+/// What PostgreSQL has counted: of the database its deadlocks and the pages that were not in its
+/// memory, of the server what went to its log, and the whole pages among that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) deadlocks: i64,
+    pub(crate) pages_read: i64,
+    pub(crate) whole_pages: i64,
+    pub(crate) log_bytes: i64,
 }
 
 /// How many messages wait, asked on a connection of its own.
@@ -95,15 +106,21 @@ impl World {
         Ok(file.flush()?)
     }
 
-    pub(crate) async fn create(&self, suffix: &str) -> Fallible<Database> {
-        let database = self.database(suffix);
-        self.on_server(format!("CREATE DATABASE {}", database.name)).await?;
-        Ok(database)
+    pub(crate) async fn create(&self, database: &Database) -> Fallible<()> {
+        self.on_server(format!("CREATE DATABASE {}", database.name)).await
+    }
+
+    pub(crate) async fn has(&self, database: &Database) -> Fallible<bool> {
+        let mut server = PgConnection::connect(self.postgres.as_str()).await?;
+        let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+        let exists = sqlx::query_scalar(exists).bind(&database.name).fetch_one(&mut server).await?;
+        server.close().await?;
+        Ok(exists)
     }
 
     /// The same books once more.
-    pub(crate) async fn copy(&self, from: &str, suffix: &str) -> Fallible<Database> {
-        let (from, database) = (self.database(from), self.database(suffix));
+    pub(crate) async fn copy(&self, from: &Database, suffix: &str) -> Fallible<Database> {
+        let database = self.database(suffix);
         let copy =
             format!("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", database.name, from.name);
         self.on_server(copy).await?;
@@ -215,14 +232,24 @@ impl World {
     /// Takes everything away, also after a failure and if some of it never came to be.
     pub(crate) async fn clean_up(&self) -> Fallible<()> {
         let queues = self.delete_queues().await;
-        for database in ["run", "limit", "base", "grown"] {
+        for database in ["run", "limit", "base", "young", "grown"] {
             self.drop_database(database).await?;
         }
         queues
     }
 
     pub(crate) fn database(&self, suffix: &str) -> Database {
-        let name = format!("{}_{suffix}", self.name);
+        self.named(format!("{}_{suffix}", self.name))
+    }
+
+    /// A ledger of many accounts: one of this name, which is nobody's to take away, or this world's
+    /// own.
+    pub(crate) fn ledger(&self, name: Option<&str>, age: Age) -> Database {
+        let age = format!("{age:?}").to_lowercase();
+        name.map_or_else(|| self.database(&age), |name| self.named(format!("{name}_{age}")))
+    }
+
+    fn named(&self, name: String) -> Database {
         let mut url = self.postgres.clone();
         url.set_path(&name);
         Database { url, name }
@@ -261,16 +288,29 @@ impl Database {
         Ok(bytes)
     }
 
-    /// Deadlocks that the server has had to end.
-    pub(crate) async fn deadlocks(&self) -> Fallible<i64> {
+    /// Read again once every connection of a run is closed: until then some keep theirs back.
+    pub(crate) async fn counts(&self) -> Fallible<Counts> {
         let mut connection = self.connect().await?;
-        let deadlocks = sqlx::query_scalar(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()",
+        let (deadlocks, pages_read, whole_pages, log_bytes) = sqlx::query_as(
+            "SELECT deadlocks, blks_read, wal_fpi, wal_bytes::BIGINT
+             FROM pg_stat_database, pg_stat_wal
+             WHERE datname = current_database()",
         )
         .fetch_one(&mut connection)
         .await?;
         connection.close().await?;
-        Ok(deadlocks)
+        Ok(Counts { deadlocks, pages_read, whole_pages, log_bytes })
+    }
+}
+
+impl Counts {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            deadlocks: self.deadlocks - before.deadlocks,
+            pages_read: self.pages_read - before.pages_read,
+            whole_pages: self.whole_pages - before.whole_pages,
+            log_bytes: self.log_bytes - before.log_bytes,
+        }
     }
 }
 

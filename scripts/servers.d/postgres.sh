@@ -75,6 +75,7 @@ start_postgres() { # HOME
     # cluster: in /dev/shm it would outlive a server that was killed and removed.
     options="-p $(cat "$home/port") -c listen_addresses=127.0.0.1"
     options+=" -c unix_socket_directories= -c dynamic_shared_memory_type=mmap"
+    options+=" ${CREDITD_POSTGRES_OPTIONS-}"
     postgres_program pg_ctl start --wait --timeout "$patience" --silent \
         --pgdata "$home/data" --log "$home/log" --options "$options" \
         >/dev/null 2>&1 </dev/null || {
