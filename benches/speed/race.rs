@@ -72,8 +72,8 @@ impl Race<'_> {
     pub(crate) async fn run(&self) -> Fallible<Run> {
         self.world.publish(self.database, self.workload).await?;
         let queue = self.world.queue().await?;
+        let before = self.committed().await?;
         let mut books = self.database.connect().await?;
-        let before = committed(&mut books).await?;
         let bytes = self.database.bytes().await?;
         let counts = self.database.counts().await?;
         let idle = self.spent(&[Family::own()]);
@@ -95,7 +95,8 @@ impl Race<'_> {
         let told = running.told()?;
         running.stop().await?;
         refuse_leftovers(&queue).await?;
-        let done = usize::try_from(committed(&mut books).await? - before)?;
+        let counts = self.database.counts().await?.since(counts);
+        let done = usize::try_from(self.committed().await? - before)?;
         if done != self.workload.rows() {
             return Err(format!("{done} events in the inbox, not {}", self.workload.rows()).into());
         }
@@ -103,9 +104,17 @@ impl Race<'_> {
         books.close().await?;
         self.world.delete_queues().await?;
         let bytes = self.database.bytes().await? - bytes;
-        let counts = self.database.counts().await?.since(counts);
         let events = self.workload.events.len();
         Ok(Run { events, took, ready, spent, told, bytes, counts })
+    }
+
+    /// On a connection of its own: what that reads is counted when it ends, and so not with the run.
+    async fn committed(&self) -> Fallible<i64> {
+        let mut books = self.database.connect().await?;
+        let count = sqlx::query_scalar("SELECT count(*) FROM creditd.inbox");
+        let count = count.fetch_one(&mut books).await?;
+        books.close().await?;
+        Ok(count)
     }
 
     fn spent(&self, families: &[Family]) -> Spent {
@@ -178,11 +187,6 @@ async fn are_there(books: &mut PgConnection, keys: &[Uuid]) -> Fallible<bool> {
     let count = sqlx::query_scalar("SELECT count(*) FROM creditd.inbox WHERE event_key = ANY($1)");
     let there: i64 = count.bind(keys).fetch_one(books).await?;
     Ok(usize::try_from(there)? == keys.len())
-}
-
-async fn committed(books: &mut PgConnection) -> Fallible<i64> {
-    let count = sqlx::query_scalar("SELECT count(*) FROM creditd.inbox");
-    Ok(count.fetch_one(books).await?)
 }
 
 async fn wait_for_relay(books: &mut PgConnection, running: &mut Running) -> Fallible<()> {

@@ -140,11 +140,18 @@ impl Report {
                 shown(self.ratio(load, who), 1),
             ]);
         }
-        let notes = vec![format!(
+        let mut notes = vec![format!(
             "Medians of {}; ratio: to one transaction a message with usage, on one account where \
              that is the load.",
             runs(self.options.runs)
         )];
+        if self.runs.iter().any(|(load, _, _)| load.is_long()) {
+            notes.push(format!(
+                "Before each run of a long workload, {} events are drained that are not measured; \
+                 the checkpoint is before those.",
+                counted(self.options.warm_up as f64)
+            ));
+        }
         Section { title: "Draining a full queue", grid, notes }
     }
 

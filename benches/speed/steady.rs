@@ -108,7 +108,8 @@ impl Steady<'_> {
         }
         running.stop().await?;
         subscriber.abort_all();
-        broker.close(200, "done".into()).await?;
+        // A channel of the subscriber's may be closing already, which lapin refuses to do twice.
+        let _already_closing = broker.close(200, "done".into()).await;
         self.world.delete_queues().await?;
         let mut told = std::mem::take(&mut lock(&told).took);
         Ok(Latency {
