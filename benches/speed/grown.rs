@@ -1,4 +1,4 @@
-//! Ledgers of many accounts: one that is years old, and one that has only just begun. A small one is made by creditd itself, from events; then every row
+//! Ledgers of many accounts: one that is years old, one that has only just begun. A small one is made by creditd itself, from events; then every row
 //! of it is copied, in sets, with other accounts, purchases and events. So the rows are those that
 //! creditd writes, whatever columns a version has, and `creditd verify` must find nothing in them.
 

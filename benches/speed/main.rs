@@ -97,7 +97,8 @@ struct Options {
     #[arg(long, default_value_t = 10_000_000)]
     entries: usize,
     /// Takes the ledgers of many accounts from databases of this name (…_young, …_grown), makes them
-    /// where they are not there, and keeps them
+    /// where they are not there, and keeps them, on a server that stays (CREDITD_SERVERS=any). One
+    /// that was not made to its end, or with other --entries, has to be dropped by hand
     #[arg(long)]
     ledger: Option<String>,
     /// Leaves the grown ledger unproven: `creditd verify` takes a minute for each million entries

@@ -203,10 +203,10 @@ const LOCK: (&str, &str) = (
          display_name, display_name_at, display_name_source, display_name_event,
          notice_sequence, declines::TEXT, settings::TEXT
      FROM account
-     WHERE name = ANY($1) OR account_id = ANY($2)
+     WHERE name = ANY($1)
      ORDER BY account_id + 0
      FOR NO KEY UPDATE",
-    "SELECT array_agg(DISTINCT name), '{}'::BIGINT[]
+    "SELECT array_agg(DISTINCT name)
      FROM chunk
      JOIN account USING (account_id)
      WHERE lane = $1 AND batch = $2",

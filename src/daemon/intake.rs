@@ -1,15 +1,17 @@
 //! From queue to books: gathers what has arrived, decides it in memory, writes it in sets.
 //!
 //! A round is in work while the next one is gathered and decoded beside it; tiny ones are written
-//! beside each other (`rounds`). A large round is cut into lanes by account, so that two
-//! transactions never wait for one account and the events of one account keep the order in which
-//! they arrived. Acknowledged is what ended with its round's last commit, never before.
+//! beside each other (`rounds`). A large round is cut into lanes by account, so that two large
+//! transactions do not wait for one account and the events of one account keep the order in which
+//! they arrived; a refund or reversal whose cause did not come before it in the round follows behind
+//! a lane (`lanes`). Acknowledged is what ended with its round's last commit, never before.
 //!
 //! | bound | is | why |
 //! | --- | --- | --- |
 //! | round | what has arrived, at most an eighth less than a batch for every worker | nothing lingers: one event alone is a round; under a backlog a round fills every lane |
 //! | rounds at once | one; while none has more than 5 events, one for each worker | a tiny transaction waits for round trips and the disk; a larger one is worth waiting for, since what comes meanwhile is cheaper together |
 //! | lanes | one below 200 events, else one for each worker | a second transaction costs more than it saves there |
+//! | last batches | behind a lane, from 200 events on: refunds and reversals whose cause is elsewhere | their account may be of any lane |
 //! | batch | at most `batch_max` events, one transaction | six to nine round trips and one fsync are shared by all of it; beyond 2,000, memory grows faster than speed |
 //! | workers | 2 | while one waits for its fsync the other has the processor; a third gains nothing on two processors |
 //! | prefetch | two full rounds | one is written while the next arrives and is decoded |

@@ -1,9 +1,9 @@
 //! Cutting a round into lanes: the events of one account stay together, in the order in which they
 //! came. A refund, a void, a dispute and a reversal of usage name no account: each follows its
 //! payment or usage where that came before it in the same round. Else its order among the account's
-//! events is left open, as it is between daemons (semantics 3.5); and because the account may be
-//! any, of any lane, they are written after the others, in a transaction of their own: in a large one
-//! they would have each lane wait for accounts of the other for as long as that takes.
+//! events is left open, as it is between daemons (semantics 3.5), and its account may be of any
+//! lane: so it comes after the others, in a transaction of its own behind its lane. In a large one,
+//! each lane would wait for accounts of the other for as long as that takes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -251,6 +251,26 @@ mod tests {
 
         assert!(lanes.iter().all(|lane| lane.len() == 1));
         assert!(lanes.iter().any(|lane| lane[0].contains(&7) && lane[0].contains(&1_001)));
+    }
+
+    #[test]
+    fn a_round_of_nothing_else_is_cut_all_the_same() {
+        let count = 2 * u64::try_from(WORTH_CUTTING).unwrap();
+        let round = (1..=count).map(|tag| reversal(tag, 10_000 + tag)).collect();
+        let lanes = tags(&lanes(round, 2, 500));
+
+        assert!(lanes.len() == 2 && lanes.iter().all(|lane| lane.len() == 1));
+        let mut all = lanes.concat().concat();
+        all.sort_unstable();
+        assert_eq!(all, (1..=count).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_worker_writes_all_in_its_order() {
+        let round = large(vec![reversal(1_001, 10_000), usage(1_002, "a")]);
+        let order: Vec<u64> = round.iter().map(|arrived| arrived.tag).collect();
+
+        assert_eq!(tags(&lanes(round, 1, 500)), [[order]]);
     }
 
     #[test]

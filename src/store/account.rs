@@ -10,41 +10,45 @@ use crate::ledger::{
     Account, AccountId, AccountKind, Change, EventName, Name, Reference, Stamped, Timestamp,
 };
 
-/// Of accounts by name. "+ 0" keeps the planner from walking all of them in the order of their key.
-/// NO KEY UPDATE: no one refers to an account's key but rows written under this very lock.
-const LOCK_NAMED: &str = "
-    SELECT account_id, name, kind, kind_at, kind_source, kind_event,
-        display_name, display_name_at, display_name_source, display_name_event,
-        notice_sequence, declines::TEXT, settings::TEXT
-    FROM account
-    WHERE name = ANY($1)
-    ORDER BY account_id + 0
-    FOR NO KEY UPDATE";
+/// "+ 0" keeps the planner from walking all accounts in the order of their key. NO KEY UPDATE: no one
+/// refers to an account's key but rows written under this very lock.
+macro_rules! lock {
+    ($which:literal) => {
+        concat!(
+            "SELECT account_id, name, kind, kind_at, kind_source, kind_event,
+                 display_name, display_name_at, display_name_source, display_name_event,
+                 notice_sequence, declines::TEXT, settings::TEXT
+             FROM account
+             WHERE ",
+            $which,
+            "
+             ORDER BY account_id + 0
+             FOR NO KEY UPDATE"
+        )
+    };
+}
 
-/// The same, and of those with an id, and of those that own what is referred to. Where there is
-/// neither, it would cost half as much again.
-const LOCK: &str = "
-    SELECT account_id, name, kind, kind_at, kind_source, kind_event,
-        display_name, display_name_at, display_name_source, display_name_event,
-        notice_sequence, declines::TEXT, settings::TEXT
-    FROM account
-    WHERE name = ANY($1)
-        OR account_id = ANY ($2::BIGINT[] || ARRAY(
-            SELECT account_id
-            FROM purchase
-            WHERE purchase_id = ANY (ARRAY(
-                SELECT purchase_id
-                FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[])
-                    AS wanted (namespace, kind, value)
-                JOIN purchase_reference
-                    ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
-                    AND purchase_reference.kind = wanted.kind
-                    AND purchase_reference.value = wanted.value
-            ))
-                AND account_id + 0 IS NOT NULL
-        ))
-    ORDER BY account_id + 0
-    FOR NO KEY UPDATE";
+const LOCK_NAMED: &str = lock!("name = ANY($1)");
+
+/// Those with an id too, and those that own what is referred to. Where there is neither, this costs
+/// more than the plain one.
+const LOCK: &str = lock!(
+    "name = ANY($1)
+                 OR account_id = ANY ($2::BIGINT[] || ARRAY(
+                     SELECT account_id
+                     FROM purchase
+                     WHERE purchase_id = ANY (ARRAY(
+                         SELECT purchase_id
+                         FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[])
+                             AS wanted (namespace, kind, value)
+                         JOIN purchase_reference
+                             ON purchase_reference.namespace = ANY (ARRAY[wanted.namespace])
+                             AND purchase_reference.kind = wanted.kind
+                             AND purchase_reference.value = wanted.value
+                     ))
+                         AND account_id + 0 IS NOT NULL
+                 ))"
+);
 
 /// Locks and reads the accounts of these names and ids, and those that own what the references name
 /// by now, in the one order in which every daemon does: by id. Names that nobody has are missing

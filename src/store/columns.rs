@@ -96,7 +96,7 @@ impl<'r> Columns<'r> {
             .map_err(|source| StoreError::Database { doing: "read a row", source })
     }
 
-    /// A column that holds what most rows do is not sent (`NULLIF`): each costs both sides some 0.1 µs.
+    /// What most rows hold is not sent (`NULLIF`): each column costs both sides some 0.1 µs.
     pub(super) fn next_or_usual<T>(&mut self) -> Result<T, StoreError>
     where
         T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Default,

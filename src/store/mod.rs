@@ -24,7 +24,7 @@
 //! | --- | --- | --- |
 //! | `inbox_pkey` (16 bytes made of source and id) | was this event there | a text key writes twice the WAL |
 //! | `account_name_unique` | whose | the one look-up by text |
-//! | `lot_open_of_account`, where open | what may be drawn | an index that named `remaining` would end HOT updates |
+//! | `lot_open_of_account`, where open | what may be drawn | an index that named `remaining` would end HOT updates; read for all accounts at once (`holding`), not joined to balances |
 //! | `balance_pkey`, `lot_pkey` | what an account has | written by row (`row_at`), not by key |
 //! | `entry_pkey` (account, unit, number) | what happened to it | grows at the end of each account; no second index |
 //!
