@@ -132,7 +132,10 @@ async fn a_lost_reply_to_a_commit_applies_nothing_twice() {
     until("everything to be settled", async || daemon.settled() == 300).await;
 
     // The batch whose commit was not answered came again, and was known.
-    assert_eq!(daemon.said(&["batch not written, trying again"]), 1);
+    // Where the first events came one by one, another tiny round was in work beside it and lost its
+    // link too: there are two workers.
+    let lost = daemon.said(&["batch not written, trying again"]);
+    assert!((1..=2).contains(&lost), "{lost} batches came again");
     assert!(daemon.said(&["duplicate"]) > 0, "nothing was tried again");
     world.until_known(300).await;
     assert_eq!(world.count("SELECT sum(balance) FROM balance").await, -300 * 100);
