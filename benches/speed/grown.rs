@@ -1,6 +1,7 @@
-//! Ledgers of many accounts: one that is years old, one that has only just begun. A small one is made by creditd itself, from events; then every row
-//! of it is copied, in sets, with other accounts, purchases and events. So the rows are those that
-//! creditd writes, whatever columns a version has, and `creditd verify` must find nothing in them.
+//! Ledgers of many accounts: one that is years old, one that has only just begun. A small one is
+//! made by creditd itself, from events; then every row of it is copied, in sets, with other accounts,
+//! purchases and events. So the rows are those that creditd writes, whatever columns a version has,
+//! and `creditd verify` must find nothing in them.
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
